@@ -1,0 +1,109 @@
+"""What the ledger says, for people (table) and for programs (JSON)."""
+
+import json
+import os
+import time
+from typing import Any, Dict, List, Sequence
+
+from . import atomic, ledger
+from .ledger import Record
+
+_PHASES = ("fetch", "wait", "decode", "write", "quicklook", "total")
+
+
+def status(output_dir: str) -> Dict[str, Any]:
+    """The latest run of `output_dir`, also while it works.
+
+    Returns:
+        run, state ("none", "starting", "running", "interrupted" or "finished"; a run whose ranks were killed stays
+        "running"), total, done, failed, skipped (done by an earlier run), remaining, bytes_fetched, bytes_total,
+        elapsed_seconds, mb_per_second, eta_seconds (None until something is done), slurm_job_id, exit_code,
+        failures [{product, reason}].
+    """
+    names = ledger.runs(output_dir)
+    run = (ledger.read_run(output_dir, names[-1]) if names else None) or {}
+    latest = _by_product(output_dir, names[-1]) if names else {}
+    states = [record["state"] for record in latest.values()]
+    counts = {state: states.count(state) for state in ("done", "failed", "skipped")}
+    sizes = {item["product"]: int(item["bytes"]) for item in run.get("products", ())}
+    total = int(run.get("total", 0))
+    fetched = sum(int(record.get("bytes", 0)) for record in latest.values())
+    elapsed = 0.0
+    if run.get("started_epoch"):
+        elapsed = max(0.0, (run.get("ended_epoch") or time.time()) - run["started_epoch"])
+    passed = sum(sizes.get(name, 0) for name in latest)
+    eta = None
+    if run and total == len(latest):
+        eta = 0.0
+    elif passed and elapsed:
+        eta = round(elapsed * (sum(sizes.values()) - passed) / passed, 1)
+    return {
+        "run": names[-1] if names else None,
+        "state": run.get("state", "starting") if names else "none",
+        "total": total, **counts, "remaining": max(0, total - len(latest)),
+        "bytes_fetched": fetched, "bytes_total": sum(sizes.values()),
+        "elapsed_seconds": round(elapsed, 1),
+        "mb_per_second": round(fetched / 1e6 / elapsed, 2) if elapsed else 0.0,
+        "eta_seconds": eta,
+        "slurm_job_id": run.get("slurm_job_id"), "exit_code": run.get("exit_code"),
+        "failures": [{"product": record["product"], "reason": record.get("error", "")}
+                     for record in sorted(latest.values(), key=lambda r: str(r["product"]))
+                     if record["state"] == "failed"],
+    }
+
+
+def _by_product(output_dir: str, run: str) -> Dict[str, Record]:
+    return {record["product"]: record for record in ledger.records(output_dir, run)}
+
+
+def report(output_dir: str) -> Dict[str, Any]:
+    """`status` with a list "products": each product of the latest run, with the record of the run that made it."""
+    content = status(output_dir)
+    if content["run"] is None:
+        return dict(content, products=[], busy_share=None)
+    earlier = ledger.last_done(output_dir)
+    latest = _by_product(output_dir, content["run"])
+    products = []
+    for name in sorted(latest):
+        record = dict(earlier[name], state="skipped") if latest[name]["state"] == "skipped" and name in earlier \
+            else latest[name]
+        products.append({key: value for key, value in record.items() if key != "traceback"})
+    run = ledger.read_run(output_dir, content["run"]) or {}
+    busy = sum(record.get("seconds", {}).get("total", 0.0) for record in latest.values())
+    capacity = run.get("ranks", 0) * content["elapsed_seconds"]
+    return dict(content, products=products, ranks=run.get("ranks"),
+                busy_share=round(busy / capacity, 3) if capacity else None)
+
+
+def text(content: Dict[str, Any]) -> str:
+    """`report` as a table."""
+    rows = []
+    for record in content["products"]:
+        seconds = record.get("seconds", {})
+        rows.append([record["product"], "done before" if record["state"] == "skipped" else record["state"],
+                     f"{record.get('bytes', 0) / 1e6:.1f}",
+                     *(f"{seconds[phase]:.1f}" if phase in seconds else "-" for phase in _PHASES),
+                     f"{record.get('output_bytes', 0) / 1e6:.1f}", f"{record.get('rank')}@{record.get('host')}",
+                     record.get("error", "")])
+    header = ["product", "state", "MB in", *(f"{phase} s" for phase in _PHASES), "MB out", "rank", "reason"]
+    busy = "" if content["busy_share"] is None else f", ranks busy {content['busy_share']:.0%} of the time"
+    summary = (f"{content['done']} done, {content['failed']} failed, {content['skipped']} done before,"
+               f" {content['remaining']} to do, of {content['total']}; {content['bytes_fetched'] / 1e6:.1f} MB fetched"
+               f" in {content['elapsed_seconds']:.1f} s ({content['mb_per_second']:.1f} MB/s){busy}")
+    return table(header, rows) + "\n\n" + summary + "\n"
+
+
+def write(output_dir: str) -> Dict[str, Any]:
+    """Write report.json and report.txt into `output_dir`; the content. Raises OSError."""
+    content = report(output_dir)
+    atomic.write_text(os.path.join(output_dir, "report.json"), json.dumps(content, indent=1, sort_keys=True) + "\n")
+    atomic.write_text(os.path.join(output_dir, "report.txt"), text(content))
+    return content
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Plain-text columns as wide as their longest cell."""
+    lines: List[Sequence[str]] = [header, *rows]
+    widths = [max(len(str(line[column])) for line in lines) for column in range(len(header))]
+    return "\n".join("  ".join(str(cell).ljust(width) for cell, width in zip(line, widths)).rstrip()
+                     for line in lines)
