@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -38,8 +38,8 @@ def sheet(pictures: list[Path]) -> Image.Image:
     for index, path in enumerate(pictures):
         left = GAP + index % columns * (CELL + GAP)
         top = GAP + index // columns * (CELL + CAPTION + GAP)
-        with Image.open(path) as picture:
-            picture = picture.convert("RGBA")
+        with Image.open(path) as file:
+            picture = file.convert("RGBA")
             picture.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
             page.paste(picture, (left, top), picture)
         pen.multiline_text((left, top + CELL + 4), caption(path.stem), fill=INK, font=font)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Dict, List, NamedTuple, Tuple
 
 from . import safe
-from .errors import EojobError
+from .errors import EojobError, ProductError
 from .jobfile import Job
 from .store import Store
 
@@ -78,7 +78,7 @@ def describe(store: Store, prefix: str, bands: Tuple[str, ...]) -> Entry:
     try:
         safe.check_name(name)
         objects, fault = safe.needed_objects(store.sizes(prefix), bands), ""
-    except safe.ProductError as error:
+    except ProductError as error:
         objects, fault = {}, str(error)
     return Entry(name, prefix, objects, time.time() - started, fault)
 

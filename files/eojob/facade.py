@@ -39,7 +39,7 @@ class GPF:
     """SNAP's Graph Processing Framework."""
 
     @staticmethod
-    def createProduct(operator: str, parameters: Dict[str, Any], product: Any) -> Any:  # noqa: N802 - SNAP's name
+    def createProduct(operator: str, parameters: Dict[str, Any], product: Any) -> Any:
         """The product after `operator` ("Resample", "Subset"). Raises EojobError for what the engine lacks."""
         return _engine().create_product(operator, dict(parameters), product)
 
@@ -48,7 +48,7 @@ class ProductIO:
     """SNAP's reading and writing of products."""
 
     @staticmethod
-    def writeProduct(product: Any, path: str, format_name: str) -> None:  # noqa: N802 - SNAP's name
+    def writeProduct(product: Any, path: str, format_name: str) -> None:
         """Compute `product` and write it; like SNAP, .tif is added to a path without it."""
         if not path.lower().endswith((".tif", ".tiff")):
             path += ".tif"

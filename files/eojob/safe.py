@@ -101,7 +101,7 @@ def read_metadata(name: str, product_xml: str, tile_xml: str) -> Metadata:
     """Read the two XML files of the product `name` (without .SAFE). Raises ProductError."""
     product, tile = _parse(product_xml), _parse(tile_xml)
     code = _text(tile, "HORIZONTAL_CS_CODE", tile_xml)
-    offsets = {band: 0 for band in BANDS}
+    offsets = dict.fromkeys(BANDS, 0)
     try:
         epsg = int(re.sub(r"^EPSG:", "", code))
         for element in product.iter("RADIO_ADD_OFFSET"):

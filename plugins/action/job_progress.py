@@ -22,9 +22,9 @@ description:
   - The job goes on when this task is interrupted.
 options:
   job_id: {description: Slurm's number of the job., type: str, required: true}
-  folder: {description: The job's folder on the master; the log is there and results are in C(output)., type: path, required: true}
+  folder: {description: The job's folder on the master; holds its log and C(output)., type: path, required: true}
   job_python: {description: The Python of the job's environment., type: path, required: true}
-  live: {description: Rewrite one line of a terminal instead of printing a line when something changed., type: bool, default: false}
+  live: {description: Rewrite one line of a terminal instead of printing new ones., type: bool, default: false}
   interval: {description: Seconds between two questions., type: float, default: 2}
   tail: {description: Lines of the log to return., type: int, default: 25}
 """
@@ -100,7 +100,7 @@ class ActionModule(ActionBase):
 
     def _remote(self, command: str) -> str:
         """The output of a shell command on the master; nothing when it failed."""
-        return self._low_level_execute_command(command).get("stdout", "").strip()
+        return str(self._low_level_execute_command(command).get("stdout", "")).strip()
 
     def _ask(self, job_id: str) -> dict[str, Any]:
         """One round trip: what Slurm says of the job, then what its ledger says."""

@@ -15,7 +15,7 @@ import time
 sys.path.insert(0, sys.argv[1] if len(sys.argv) > 1 else os.path.join(
     os.path.dirname(os.path.abspath(__file__)), "..", "..", "files"))
 
-from eojob import schedule  # noqa: E402 - needs the path above
+from eojob import schedule
 
 TOTAL = 60        # numbers to share
 BUSY = 4.0        # s that rank 0 decodes without a call to MPI

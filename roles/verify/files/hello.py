@@ -2,5 +2,5 @@
 from mpi4py import MPI
 
 world = MPI.COMM_WORLD
-for line in world.gather("rank %d of %d on %s" % (world.rank, world.size, MPI.Get_processor_name())) or []:
+for line in world.gather(f"rank {world.rank} of {world.size} on {MPI.Get_processor_name()}") or []:
     print(line)

@@ -100,7 +100,7 @@ def test_strips_join_over_window_and_tile_borders(tmp_path, monkeypatch):
 def test_regroup(heights, size):
     rows = np.arange(14).reshape(7, 2)
     tops = np.cumsum([0, *heights[:-1]])
-    blocks = list(gdal._regroup(iter([rows[t:t + h] for t, h in zip(tops, heights)]), size))
+    blocks = list(gdal._regroup(iter([rows[t:t + h] for t, h in zip(tops, heights, strict=True)]), size))
     assert np.array_equal(np.concatenate(blocks), rows)
     assert all(len(block) == size for block in blocks[:-1])
 

@@ -1,0 +1,8 @@
+"""Make neutron's tables straight from its models, for its migrations do not run on SQLite: neutron_schema.py URL."""
+
+import sys
+
+from neutron.db.migration.models import head
+import sqlalchemy
+
+head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))
