@@ -34,7 +34,7 @@ WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false",
 
 
 def fits(name: str, value: Any, option: dict[str, Any]) -> bool:
-    """Whether a role can take the value. Stricter than Ansible, which lets nothing pass for anything, and a list for text."""
+    """Whether a role can take the value. Stricter than Ansible, which takes null for anything, and a list for text."""
     if value is None or (option.get("type", "str") in ("str", "path") and isinstance(value, (list, dict))):
         return False
     return not ArgumentSpecValidator({name: option}).validate({name: value}).error_messages
@@ -83,6 +83,6 @@ class ActionModule(ActionBase):
                 if not fits(name, value, option):
                     faults.append(describe(name, value, option, role))
             except AnsibleError as error:
-                faults.append(f"{name} cannot be worked out: {error}. Remedy: set what it refers to;"
+                faults.append(f"{name} cannot be worked out: {str(error).rstrip('.')}. Remedy: set what it refers to;"
                               f" roles/{role}/README.md says what it does.")
         return faults
