@@ -107,6 +107,14 @@ unit: $(READY) ## Unit tests: no cluster, but a real S3 server and real JPEG 200
 integration: $(READY) ## The whole path in a lab of its own, through Molecule
 	pytest tests/integration
 
+.PHONY: vm-test
+vm-test: $(READY) ## NFS /home in two virtual machines (qemu); slow without KVM, so not part of test
+	pytest tests/vm
+
+.PHONY: openstack-test
+openstack-test: $(READY) ## Attaching networks on a real OpenStack API (tests/rigs/openstack); not part of test yet
+	pytest tests/openstack
+
 .PHONY: docs
 docs: $(READY) ## Write the roles' READMEs from their argument specifications
 	tools/role_docs

@@ -2,7 +2,7 @@
 
 import sys
 
-from neutron.db.migration.models import head
 import sqlalchemy
+from neutron.db.migration.models import head
 
 head.get_metadata().create_all(sqlalchemy.create_engine(sys.argv[1]))

@@ -4,7 +4,7 @@ With transport_url = fake:/ their messages stay in the process, so there is no m
 called here is what nova's own commands (nova.cmd.compute and its neighbours) call.
 """
 
-import nova.monkey_patch  # noqa: F401, I001  eventlet has to patch the standard library before anything imports it
+import nova.monkey_patch  # noqa: I001  eventlet has to patch the standard library before anything imports it
 
 import shlex
 import sys
