@@ -4,15 +4,10 @@ EOCLUSTER_KEEP_LAB=1 leaves the lab standing at the end, and uses one that stand
 """
 
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # for labkit
-
 from labkit import INVENTORY, JOBS, MASTER, WORKERS, ObjectStore, molecule, remote
 
 KEEP = bool(os.environ.get("EOCLUSTER_KEEP_LAB"))

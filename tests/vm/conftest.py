@@ -4,15 +4,11 @@ EOCLUSTER_VM_LOGS=<folder> keeps the machines' consoles and Ansible's output the
 """
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # for vmkit
-
 from vmkit import Machines, image, missing
 
 

@@ -1,32 +1,18 @@
 """Fixtures of the sample archive's tests: the real pixels, and an archive of three small products."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
+from archive_kit import REPOSITORY, Archive
 from numpy.typing import NDArray
-
-REPOSITORY = Path(__file__).parents[3]
-sys.path.insert(0, str(REPOSITORY / "lab"))
-
-from sample_archive import source  # noqa: E402
-from sample_archive.build import build  # noqa: E402
-from sample_archive.catalogue import PRODUCTS  # noqa: E402
-from sample_archive.spec import ProductSpec  # noqa: E402
+from sample_archive import source
+from sample_archive.build import build
+from sample_archive.catalogue import PRODUCTS
 
 SIZE = 960
 TILES = ("34UDB", "33KXP", "32TPT")  # whole and N0400; southern, partial and N0400; partial and N0300
-
-
-class Archive(NamedTuple):
-    """A built archive: its root, its products and their size in pixels at 10 m."""
-
-    root: Path
-    specs: list[ProductSpec]
-    size: int
 
 
 @pytest.fixture(scope="session")

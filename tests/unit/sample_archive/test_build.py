@@ -6,7 +6,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from conftest import Archive
+from archive_kit import Archive
 from sample_archive.build import Made, build, check_size, estimate_bytes
 from sample_archive.catalogue import PRODUCTS
 from sample_archive.errors import SampleArchiveError

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import rasterio
-from conftest import Archive
+from archive_kit import Archive
 from sample_archive.jp2 import Image, write_jp2
 from sample_archive.tiles import locate
 

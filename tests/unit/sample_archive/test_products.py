@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import Archive
+from archive_kit import Archive
 from numpy.typing import NDArray
 from sample_archive.bands import BANDS
 from sample_archive.spec import ProductSpec

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import Archive
+from archive_kit import Archive
 from rasterio.warp import transform
 from sample_archive.spec import ProductSpec
 from stactools.sentinel2.stac import create_item

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import boto3
 import pytest
-from conftest import REPOSITORY, Archive
+from archive_kit import REPOSITORY, Archive
 from sample_archive import upload as uploading
 from sample_archive.errors import SampleArchiveError
 from sample_archive.upload import connect, upload
