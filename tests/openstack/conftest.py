@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RIG = str(ROOT / "tests" / "rigs" / "openstack" / "rig.py")
 RIG_FOLDER = ROOT / ".cache" / "rigs" / "openstack"
 CLOUDS = RIG_FOLDER / "state" / "clouds.yaml"
+TIMEOUT = 300  # seconds that a module may take: enough on a machine that does much else
 KEEP = "EOCLUSTER_KEEP_RIG"  # in the environment: do not stop the rig after the tests
 
 
@@ -139,12 +140,14 @@ def on_network(member: Connection, eodata: str) -> Callable[..., list[Any]]:
 
 
 class Playbook:
-    """Runs of ansible-playbook, each with one task of server_interface for each dictionary of arguments."""
+    """Runs of ansible-playbook, each with one task of a module for each dictionary of arguments."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, module: str) -> None:
         self.folder = folder
+        self.module = module
         self.config = folder / "ansible.cfg"  # not the kit's: its inventory and callbacks are of no use here
-        self.config.write_text(f"[defaults]\nlibrary = {ROOT}/plugins/modules\nstdout_callback = ansible.posix.json\n")
+        self.config.write_text(f"[defaults]\nlibrary = {ROOT}/plugins/modules\n"
+                               f"module_utils = {ROOT}/plugins/module_utils\nstdout_callback = ansible.posix.json\n")
 
     def start(self, *tasks: dict[str, Any]) -> subprocess.Popen[str]:
         """Start a run. `check_mode` in a task is the task's, everything else is the module's."""
@@ -152,16 +155,16 @@ class Playbook:
         path.write_text(json.dumps([{
             "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [{
                 "check_mode": task.pop("check_mode", False), "diff": True, "ignore_errors": True,
-                "server_interface": {"cloud": "application", "timeout": 60, **task}} for task in tasks]}]))
+                self.module: {"cloud": "application", "timeout": TIMEOUT, **task}} for task in tasks]}]))
         return subprocess.Popen(
             [str(Path(sys.executable).parent / "ansible-playbook"), "-i", "localhost,", "-e",
              f"ansible_python_interpreter={sys.executable}", str(path)],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "OS_CLIENT_CONFIG_FILE": str(CLOUDS), "ANSIBLE_CONFIG": str(self.config)})
 
     def results(self, run: subprocess.Popen[str]) -> list[dict[str, Any]]:
         """The results of a run's tasks, when it has ended."""
-        output, errors = run.communicate(timeout=300)
+        output, errors = run.communicate(timeout=4 * TIMEOUT)
         try:
             tasks = json.loads(output)["plays"][0]["tasks"]
         except (ValueError, IndexError):
@@ -174,4 +177,9 @@ class Playbook:
 
 @pytest.fixture
 def play(tmp_path: Path) -> Playbook:
-    return Playbook(tmp_path)
+    return Playbook(tmp_path, "server_interface")
+
+
+@pytest.fixture
+def boot(tmp_path: Path) -> Playbook:
+    return Playbook(tmp_path, "cluster_servers")

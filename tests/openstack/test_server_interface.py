@@ -59,6 +59,26 @@ def test_many_servers_in_one_task(play, make_server, on_network, command_line, e
     assert gone["changed"] and not any(on_network(server) for server in servers)
 
 
+def test_what_a_machine_needs_to_configure_the_interface(play, server, make_network, member):
+    network = make_network(None, mtu=1400)
+    subnet = member.network.create_subnet(
+        network_id=network.id, name="b", ip_version=4, cidr="192.0.2.0/24", gateway_ip="192.0.2.1",
+        dns_nameservers=["192.0.2.53"], host_routes=[{"destination": "198.51.100.0/24", "nexthop": "192.0.2.9"}])
+    silent = member.network.create_subnet(
+        network_id=network.id, name="a", ip_version=4, cidr="203.0.113.0/24", gateway_ip=None, is_dhcp_enabled=False)
+    port = member.network.create_port(network_id=network.id)
+    expected = {"id": network.id, "name": network.name, "mtu": 1400, "subnets": [
+        {"id": silent.id, "cidr": "203.0.113.0/24", "ip_version": 4, "gateway_ip": None, "is_dhcp_enabled": False,
+         "host_routes": [], "dns_nameservers": []},
+        {"id": subnet.id, "cidr": "192.0.2.0/24", "ip_version": 4, "gateway_ip": "192.0.2.1", "is_dhcp_enabled": True,
+         "host_routes": [{"destination": "198.51.100.0/24", "nexthop": "192.0.2.9"}],
+         "dns_nameservers": ["192.0.2.53"]}]}
+    planned, attached, with_port = play({"server": server.name, "network": network.name, "check_mode": True},
+                                        {"server": server.name, "network": network.name},
+                                        {"server": server.name, "port": port.id, "check_mode": True})
+    assert planned["network"] == attached["network"] == with_port["network"] == expected
+
+
 def test_one_server_fails_and_the_others_are_served(play, make_server, member, on_network, eodata):
     good, locked = make_server(), make_server()
     member.compute.lock_server(locked)

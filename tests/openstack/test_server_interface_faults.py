@@ -106,7 +106,7 @@ def test_a_lost_answer_does_not_attach_twice(play, proxy, member, server, on_net
 
 
 def test_two_runs_at_the_same_time_attach_once(play, proxy, member, server, on_network, eodata):
-    both_asked = threading.Barrier(2, timeout=120)
+    both_asked = threading.Barrier(2, timeout=240)
 
     def wait_for_the_other(forward):
         # both have seen no interface when this lets them go on

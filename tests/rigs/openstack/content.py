@@ -16,6 +16,7 @@ from openstack.connection import Connection
 # Quotas are large enough for a benchmark of 50 servers and small enough that a runaway test meets them.
 COMPUTE_QUOTA = {"instances": 70, "cores": 200, "ram": 400 * 1024}
 NETWORK_QUOTA = {"networks": 20, "subnets": 20, "ports": 200, "routers": 5, "floating_ips": 5, "security_groups": 10}
+VOLUME_QUOTA = {"volumes": 100, "gigabytes": 1000, "snapshots": 10}
 FLAVORS = {"eo1.xsmall": (1, 1024, 8), "eo1.small": (2, 2048, 16), "eo1.medium": (4, 4096, 32)}  # cores, MB, GB
 USERS = {"eouser": ("cloud_00341", "member"), "eoreader": ("cloud_00341", "reader"),
          "neighbour": ("cloud_00342", "member")}  # project and role
@@ -41,6 +42,7 @@ def make_tenants(admin: Connection) -> dict[str, str]:
         project = admin.identity.create_project(name=name, domain_id="default")
         admin.set_compute_quotas(project.id, **COMPUTE_QUOTA)
         admin.network.update_quota(project.id, **NETWORK_QUOTA)
+        admin.set_volume_quotas(project.id, **VOLUME_QUOTA)
     for name, (project_name, role) in USERS.items():
         made[f"{name}_password"] = secrets.token_hex(16)
         user = admin.identity.create_user(name=name, password=made[f"{name}_password"], domain_id="default")

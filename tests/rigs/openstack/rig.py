@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""A real OpenStack on 127.0.0.1 for tests: keystone, nova, neutron, placement and glance, with nova's fake hypervisor.
+"""A real OpenStack on 127.0.0.1 for tests: keystone, nova, neutron, cinder, placement and glance, with nova's fake
+hypervisor.
 
-    rig.py up              start it (the first time: install and set up); says how to use it
+    rig.py up              start it (the first time, or after a change here: install and set up); says how to use it
     rig.py status          what runs, and where
     rig.py down            stop it; its servers and networks are there again after the next up
     rig.py down --wipe     stop it and forget them: the next up starts as new
@@ -39,7 +40,7 @@ SECONDS_TO_START = 180
 
 # Type in the catalogue: the port asked for first, and the path that endpoints have after the port.
 SERVICES = {"identity": (15000, "/v3"), "placement": (18778, ""), "image": (19292, ""), "network": (19696, ""),
-            "compute": (18774, "/v2.1")}
+            "volumev3": (18776, "/v3/%(project_id)s"), "compute": (18774, "/v2.1")}
 CLOUDS = {  # name in clouds.yaml: user, project
     "admin": ("admin", "admin"), "service": ("service", "service"), "member": ("eouser", "cloud_00341"),
     "reader": ("eoreader", "cloud_00341"), "neighbour": ("neighbour", "cloud_00342")}
@@ -58,7 +59,8 @@ class Rig:
         self.state = folder / "state"    # what runs: databases, keys, images, configuration, logs
         self.golden = folder / "golden"  # the state just after the first set-up, without configuration and logs
         self.log = self.state / "log"
-        self.complete = self.state / "complete"  # written last: a state without it is what a killed set-up left
+        # Written last, with the recipe in it: a state without it is what a killed set-up left.
+        self.complete = self.state / "complete"
         self.clouds = self.state / "clouds.yaml"
         self.ports: dict[str, int] = {}
         self.secrets: dict[str, str] = {}
@@ -68,11 +70,14 @@ class Rig:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)  # passwords and tokens are below
         with self._locked():
-            self._install()
-            if set(self._processes().values()) != set(SERVICES) or not self.complete.exists():
-                self._stop()  # one that runs without the others cannot be trusted
-                self._start()
             self._read_settings()
+            if set(self._processes().values()) != set(self.ports) or not self.complete.exists():
+                self._stop()  # one that runs without the others cannot be trusted
+                self._install()
+                self._start()
+            elif self.complete.read_text() != self._recipe():  # somebody may be using it
+                print("What runs was made of older files than today's, and is left alone. To renew it: rig.py down, "
+                      "rig.py up.")
         print(f"OpenStack is up. Use it:\n  export OS_CLIENT_CONFIG_FILE={self.clouds} OS_CLOUD=member\n"
               f"  {self.venv}/bin/openstack server list\n"
               f"Clouds: {', '.join([*CLOUDS, 'application'])}. Logs: {self.log}")
@@ -90,12 +95,13 @@ class Rig:
         """Print a line a service; whether all answer."""
         self._read_settings()
         running = set(self._processes().values())
-        for name in SERVICES:
+        wanted = self.ports or SERVICES  # those that it has: it may have been made of older files
+        for name in wanted:
             answers = name in running and _answers(self.ports[name])
             print(f"{name:10} {'up' if answers else 'down':5} http://127.0.0.1:{self.ports.get(name, '-')}")
             running -= set() if answers else {name}
         print(f"state {self.state}, logs {self.log}")
-        return running == set(SERVICES)
+        return running == set(wanted)
 
     # Installation
 
@@ -108,8 +114,9 @@ class Rig:
         shutil.rmtree(self.venv, ignore_errors=True)
         log = self.folder / "install.log"
         self._run([sys.executable, "-m", "venv", str(self.venv)], log)
-        # pip, because it obeys the machine's pip.conf; the lock is whole, so nothing is to be resolved
-        self._run([self._bin("pip"), "install", "--quiet", "--no-deps", "--requirement",
+        # pip, because it obeys the machine's pip.conf; the lock is whole, so nothing is to be resolved. Python compiles
+        # what it imports: a quarter of what is installed, the rest is other people's tests and drivers.
+        self._run([self._bin("pip"), "install", "--quiet", "--no-deps", "--no-compile", "--requirement",
                    str(HERE / "requirements.lock")], log)
         mark.write_text(wanted)
 
@@ -117,7 +124,8 @@ class Rig:
 
     def _start(self) -> None:
         new = not self._restore()
-        for name in ("etc", "log", "db", "run", "images", "lock", "nova", "neutron", "keys/fernet", "keys/credential"):
+        for name in ("etc", "log", "db", "run", "images", "lock", "nova", "neutron", "cinder", "keys/fernet",
+                     "keys/credential"):
             (self.state / name).mkdir(parents=True, exist_ok=True)
         self._read_settings()
         if new:
@@ -141,7 +149,7 @@ class Rig:
             self.secrets.update(json.loads(self._content("tenants")))
             self._write_settings()
             self._keep_golden()
-            self.complete.touch()
+            self.complete.write_text(self._recipe())
 
     def _stop(self) -> None:
         """End this rig's processes, which are known by their environment, and nothing else."""
@@ -170,6 +178,7 @@ class Rig:
             "identity": [python, f"{lib}/serve.py", "keystone.wsgi.api", port, "4"],
             "placement": [python, f"{lib}/serve.py", "placement.wsgi.api", port, "4"],
             "image": [python, f"{lib}/serve.py", "glance.wsgi.api", port, "4"],
+            "volumev3": [python, f"{lib}/cinder_all.py", "--config-file", f"{self.state}/etc/cinder.conf"],
             "network": [python, f"{lib}/serve.py", "neutron.wsgi.api", port, "1"],  # SQLite has one writer at a time
             "compute": [python, f"{lib}/nova_all.py", "--config-file", f"{self.state}/etc/nova.conf"],
         }[name]
@@ -191,19 +200,22 @@ class Rig:
     def _restore(self) -> bool:
         """Whether a whole state is there: the last one, else a copy of the golden one."""
         fresh = self.golden / self._recipe()
-        if self.complete.exists():
+        if self.complete.exists() and self.complete.read_text() == self._recipe():
             return True
+        if self.complete.exists():
+            print("the rig's files changed since its state was made: it starts as new", flush=True)
         shutil.rmtree(self.state, ignore_errors=True)
         if not fresh.exists():
             return False
         shutil.copytree(fresh, self.state)
-        self.complete.touch()
+        self.complete.write_text(self._recipe())
         return True
 
     def _recipe(self) -> str:
-        """Names what a golden state was made of, so that one of older files is not taken for today's."""
+        """Names what a state was made of, so that one of older files is not taken for today's."""
         digest = hashlib.sha256()
-        for path in [HERE / "requirements.lock", HERE / "content.py", *sorted((HERE / "etc").iterdir())]:
+        for path in [HERE / "requirements.lock", HERE / "content.py", *sorted((HERE / "etc").iterdir()),
+                     *sorted((HERE / "lib").glob("*.py"))]:
             digest.update(path.read_bytes())
         return digest.hexdigest()[:16]
 
@@ -262,6 +274,7 @@ class Rig:
             "others": [[self._bin("placement-manage"), "--config-file", f"{etc}/placement.conf", "db", "sync"],
                        [self._bin("glance-manage"), "--config-file", f"{etc}/glance-api.conf", "db_sync"],
                        [self._bin("python"), f"{HERE}/lib/neutron_schema.py", f"sqlite:///{db}/neutron.db"]],
+            "cinder": [[self._bin("cinder-manage"), "--config-file", f"{etc}/cinder.conf", "db", "sync"]],
             "nova": [[*nova, "api_db", "sync"],
                      [*nova, "cell_v2", "map_cell0", "--database_connection", f"sqlite:///{db}/nova_cell0.db?timeout=30"],
                      [*nova, "db", "sync"], [*nova, "cell_v2", "create_cell", "--name", "cell1"]],
@@ -291,7 +304,11 @@ class Rig:
         command = [self._bin("nova-manage"), "--config-file", f"{self.state}/etc/nova.conf", "cell_v2",
                    "discover_hosts", "--verbose"]
         deadline = time.monotonic() + SECONDS_TO_START
-        while "Creating host mapping" not in self._run(command, self.log / "set-up-nova.out"):
+        while True:
+            # It fails where nova writes between its reading and its writing: SQLite cannot wait for that.
+            with contextlib.suppress(RigError):
+                if "Checking host mapping for compute" in self._run(command, self.log / "set-up-nova.out"):
+                    return
             if time.monotonic() > deadline:
                 raise RigError(f"nova-compute did not register. Remedy: look into {self.log}/nova.log")
             time.sleep(0.5)
@@ -319,7 +336,9 @@ class Rig:
                 "OS_CLIENT_CONFIG_FILE": str(self.clouds), "OS_NEUTRON_CONFIG_FILES": "neutron.conf",
                 **{f"OS_{name}_CONFIG_DIR": etc for name in ("KEYSTONE", "PLACEMENT", "GLANCE", "NEUTRON")},
                 "OS_BOOTSTRAP_PASSWORD": self.secrets.get("admin_password", ""),  # not on a command line
-                "XDG_CACHE_HOME": str(self.folder / "cache"), MARK: f"{self.folder}:{name}"}
+                "XDG_CACHE_HOME": str(self.folder / "cache"),
+                "PYTHONPYCACHEPREFIX": str(self.folder / "cache" / "python"),  # not beside lib/, in the checkout
+                MARK: f"{self.folder}:{name}"}
 
     def _bin(self, name: str) -> str:
         return str(self.venv / "bin" / name)
