@@ -12,6 +12,8 @@ ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 READY := .venv/.ready
 SUDO := tools/with-sudo
+# The lab's machines are podman's on this host, and its; those of other clusters have sudo of their own.
+LAB_SUDO = $(if $(wildcard $(INVENTORY)/lab.yml),$(SUDO))
 play = ansible-playbook -i $(INVENTORY) $(2) playbooks/$(1).yml $(ARGS)
 
 # NAME=value on the command line (not from the environment) becomes -e '{"variable": "value"}'
@@ -52,18 +54,44 @@ lab-archive: $(READY) ## Make the sample products and upload them to the lab's s
 lab-down: $(READY) ## Remove all that lab-up made, and nothing else
 	@$(SUDO) $(call play,lab_down)
 
+##@ A cluster on OpenStack (INVENTORY=inventory/openstack)
+.PHONY: plan
+plan: $(READY) ## Say what site would make, change and attach in the cloud, and how much of it; touches nothing
+	@$(call play,plan)
+
+.PHONY: provision
+provision: $(READY) ## Make the machines, networks and volume alone; site does that and the rest
+	@$(call play,provision)
+
+.PHONY: scale
+scale: $(READY) ## Add or remove workers, WORKERS=<how many there shall be>; also in the lab
+	@$(LAB_SUDO) $(call play,scale,$(call given,WORKERS,scale_workers))
+
+.PHONY: attach-eodata
+attach-eodata: $(READY) ## Attach the EO data network alone; site does that and the rest
+	@$(LAB_SUDO) $(call play,attach_eodata)
+
+.PHONY: detach-eodata
+detach-eodata: $(READY) ## Undo attach-eodata, inside the machines and in the cloud
+	@$(LAB_SUDO) $(call play,detach_eodata)
+
+.PHONY: destroy
+destroy: $(READY) ## Delete all that eocluster made in the cloud, after asking: CONFIRM=<cluster_name> HOME_VOLUME=delete
+	@$(call play,destroy,$(call given,CONFIRM,provision_confirm) \
+	  $(if $(filter delete,$(HOME_VOLUME)),-e '{"provision_delete_home": true}'))
+
 ##@ The cluster
 .PHONY: site
 site: $(READY) ## Make the machines of the inventory a working cluster (site.yml); again changes nothing
-	@$(SUDO) ansible-playbook -i $(INVENTORY) site.yml $(ARGS)
+	@$(LAB_SUDO) ansible-playbook -i $(INVENTORY) site.yml $(ARGS)
 
 .PHONY: check
 check: $(READY) ## Say what site would change, and change nothing
-	@$(SUDO) ansible-playbook -i $(INVENTORY) site.yml --check --diff $(ARGS)
+	@$(LAB_SUDO) ansible-playbook -i $(INVENTORY) site.yml --check --diff $(ARGS)
 
 .PHONY: validate
 validate: $(READY) ## Look for faults in the settings, all at once
-	@$(call play,validate)
+	@$(call play,validate) playbooks/validate_nodes.yml
 
 .PHONY: verify
 verify: $(READY) ## See the cluster work: Slurm, MPI on every worker, the archive from every worker, accounting
@@ -112,7 +140,7 @@ vm-test: $(READY) ## NFS /home in two virtual machines (qemu); slow without KVM,
 	pytest tests/vm
 
 .PHONY: openstack-test
-openstack-test: $(READY) ## Attaching networks on a real OpenStack API (tests/rigs/openstack); not part of test yet
+openstack-test: $(READY) ## The cloud's side on a real OpenStack API (tests/rigs/openstack)
 	pytest tests/openstack
 
 .PHONY: docs

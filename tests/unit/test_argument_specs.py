@@ -139,7 +139,7 @@ def validate(folder: Path, variables: dict[str, Any]) -> tuple[int, list[str], s
 def test_faults_of_two_roles_are_told_in_one_message_and_nothing_else_runs(tmp_path: Path) -> None:
     code, tasks, message = validate(tmp_path, {"home_share_type": "bogus", "slurm_worker_cpus": "abc"})
     assert code == 2
-    assert tasks[-1] == "Stop with everything that is wrong"  # the last play, which would meet the nodes, did not start
+    assert tasks[-1] == "Stop with everything that is wrong"
     assert message.splitlines() == [
         f"Nothing was touched. Wrong in {tmp_path}:",
         "  - home_share_type is 'bogus', and must be nfs or existing. Remedy: correct it, or leave it out for the"
@@ -167,4 +167,4 @@ def test_values_as_make_hands_them_over_are_no_faults(tmp_path: Path) -> None:
         "job_max_products": "3", "job_resolution": "60", "job_bands": ["B2", "B3"], "job_overwrite": "true",
         "job_time": "", "job_id": 17, "job_memory": 4000, "slurm_worker_cpus": "2", "lab_disk_gb": "7.5"})
     assert code == 0
-    assert tasks[-1] == "Expect a system that the kit knows"
+    assert tasks[-1] == "Stop with everything that is wrong"  # which had nothing to say

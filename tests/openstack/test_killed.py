@@ -1,0 +1,51 @@
+"""Provisioning that is killed, at ten moments drawn at random, and repeated: nothing twice, nothing left over."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+from clusterkit import kill, make_inventory, molecule, playbook, start, things, whole, words
+from openstack.connection import Connection
+
+MOMENTS = 10
+SEED = random.randrange(2**32)  # shown when a test fails; write it here to see the same moments again
+
+
+@pytest.fixture(scope="module")
+def seconds(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """How long one whole run takes here, from which the moments are drawn."""
+    import time  # a clock to draw from, not to judge by
+
+    molecule("create").ok()
+    folder = make_inventory(tmp_path_factory.mktemp("whole") / "inventory", cluster_name="whole", cluster_workers=2)
+    began = time.monotonic()
+    playbook("provision", folder).ok()
+    took = time.monotonic() - began
+    playbook("destroy", folder, provision_confirm="whole", provision_delete_home=True).ok()
+    return took
+
+
+@pytest.mark.parametrize("number", range(MOMENTS))
+def test_a_killed_run_is_finished_by_the_next(number: int, seconds: float, tmp_path: Path, member: Connection) -> None:
+    # one moment in each tenth of the run, so that all of its steps are hit
+    moment = seconds * (number + random.Random(SEED + number).random()) / MOMENTS
+    name = f"killed{number}"
+    folder = make_inventory(tmp_path / "inventory", cluster_name=name, cluster_workers=2)
+    print(f"seed {SEED}, killed after {moment:.2f} of {seconds:.1f} s")
+    killed = start(words("provision", folder))
+    try:
+        killed.communicate(timeout=moment)
+    except subprocess.TimeoutExpired:
+        kill(killed)
+    try:
+        playbook("provision", folder).ok()
+        found = things(member, name)
+        whole(found, name, [1, 2])
+        assert playbook("provision", folder).ok().changed() == {0}
+        assert things(member, name) == found
+    finally:
+        playbook("destroy", folder, provision_confirm=name, provision_delete_home=True).ok()
+    assert set(map(len, things(member, name).values())) == {0}
