@@ -1,7 +1,23 @@
 """The role home_share with type nfs, on two machines with their own kernels. The tests' order is the machines' life."""
 
+import re
+
 import pytest
-from vmkit import ADDRESSES, CLUSTER, MASTER, UID, USER, WORKER, Machine, Machines, until
+from vmkit import (
+    ADDRESSES,
+    BLANK,
+    CLUSTER,
+    EARLIER,
+    EARLIER_KEY,
+    FOREIGN,
+    MASTER,
+    UID,
+    USER,
+    WORKER,
+    Machine,
+    Machines,
+    until,
+)
 
 EXPORTS = "/etc/exports.d/eocluster.exports"
 SOURCE = f"{ADDRESSES[MASTER]}:/home"
@@ -12,10 +28,22 @@ def mounted(machine: Machine) -> str:
     return machine.root("findmnt --noheadings --raw --output FSTYPE,SOURCE --mountpoint /home").output.strip()
 
 
-def state(machine: Machine) -> str:
-    """All that the role may change on a machine."""
-    return machine.root(f"cat /etc/fstab {EXPORTS} /etc/exports; findmnt --raw --mountpoint /home;"
-                        " dpkg-query --show 'nfs-*'; find /home /run/eocluster* -maxdepth 1").output
+def volume(serial: str) -> str:
+    """How a volume of OpenStack is named to the role."""
+    return f"/dev/disk/by-id/*{serial}*"
+
+
+def on_volume(machine: Machine) -> str:
+    """The serial number of the disk that is mounted at /home."""
+    return machine.root("lsblk --nodeps --noheadings --output SERIAL $(findmnt --noheadings --output SOURCE"
+                        " --mountpoint /home)").ok().output.strip()
+
+
+def state(machine: Machine) -> list[str]:
+    """All that the role may change on a machine; in one stream: ssh carries errors beside output, in any order."""
+    return machine.root(f"{{ cat /etc/fstab {EXPORTS} /etc/exports; findmnt --raw --mountpoint /home;"
+                        " dpkg-query --show 'nfs-*'; find /home /run/eocluster* -maxdepth 1;"
+                        " for disk in /dev/vd?; do blkid -p -o export $disk; done; } 2>&1").output.splitlines()
 
 
 def take_away(machines: Machines) -> None:
@@ -26,12 +54,15 @@ def take_away(machines: Machines) -> None:
 
 def test_a_dry_run_on_fresh_machines_works_and_changes_nothing(machines: Machines) -> None:
     before = [state(machines.master), state(machines.worker)]
-    dry = machines.share("--check", "--diff").ok()
+    dry = machines.share("--check", "--diff", home_share_device=volume(BLANK)).ok()
     assert min(dry.changed().values()) > 0
+    early = machines.share("--check", "--limit", MASTER, home_share_device=volume("to-be-attached")).ok()
+    assert "No block device is /dev/disk/by-id/*to-be-attached* yet" in early.words()
     assert [state(machines.master), state(machines.worker)] == before
 
 
-def test_files_logins_and_disks_of_the_worker_are_not_hidden(machines: Machines) -> None:
+def test_files_logins_and_disks_are_neither_hidden_nor_overwritten(machines: Machines) -> None:
+    """All in one run: of the worker, whose address is taken for the master's (both have qemu's), and of the master."""
     worker = machines.worker
     worker.root(f"""
         useradd --create-home --uid 1002 --shell /bin/bash bob
@@ -42,36 +73,46 @@ def test_files_logins_and_disks_of_the_worker_are_not_hidden(machines: Machines)
         echo 'LABEL=data /home ext4 noauto 0 0' >> /etc/fstab
         """).ok()
     before = [state(machines.master), state(worker)]
-    refused = machines.share(*machines.as_user(worker, "bob"))
+    refused = machines.share(*machines.as_user(worker, "bob"), home_share_address="10.0.2.15",
+                             home_share_device=volume(FOREIGN))
     assert refused.code != 0
     for told in ("vm-worker001 has logins in /home that vm-master001 has not", "/home/bob 1002 AAAA",
                  "/home/bob 1002 home", "vm-worker001 has 8 files in its own /home", "/home/bob/measured-",
-                 "vm-worker001 has something of its own to mount at /home: LABEL=data. Remedy:"):
+                 "vm-worker001 has something of its own to mount at /home: LABEL=data. Remedy:",
+                 "home_share_address is 10.0.2.15, which is an address of vm-worker001 itself. Remedy:",
+                 "of vm-master001 is in use: /dev/vdd1 part, a partition table, dos. Only a blank volume"):
         assert told in refused.words()
     assert [state(machines.master), state(worker)] == before
     worker.root("pkill -u bob; userdel --remove --force bob; rm /etc/sudoers.d/bob;"
                 " sed -i /LABEL=data/d /etc/fstab").ok()
 
 
-def test_an_address_of_the_worker_is_told(machines: Machines) -> None:
-    """Qemu's own network, which has the default route, gives both machines the same address."""
-    refused = machines.share("--limit", f"{MASTER},{WORKER}", home_share_address="10.0.2.15")
-    assert refused.code != 0
-    assert "home_share_address is 10.0.2.15, which is an address of vm-worker001 itself. Remedy:" in refused.words()
-
-
 def test_an_address_that_the_master_has_not_is_told(machines: Machines) -> None:
     refused = machines.share(home_share_address="198.51.100.7")
     assert refused.code != 0
     assert "home_share_address is 198.51.100.7, which is no address of vm-master001; it has" in refused.words()
-    assert mounted(machines.worker) == ""
 
 
-def test_the_first_run_makes_one_home(machines: Machines) -> None:
-    ran = machines.share().ok()
+@pytest.mark.parametrize(("device", "told"), [
+    ("/dev/vd[bc]", "on vm-master001 that is /dev/vdb and /dev/vdc; it has /dev/vda"),
+    ("/dev/disk/by-id/*nowhere*", "that is no block device, also after 2 s; it has /dev/vda"),
+    ("/dev/vda", "of vm-master001 is in use: mounted at /. Only a blank volume"),
+])
+def test_a_device_that_is_not_one_volume_is_told(machines: Machines, device: str, told: str) -> None:
+    before = state(machines.master)
+    refused = machines.share("--limit", MASTER, home_share_device=device, home_share__patience=2)
+    assert refused.code != 0
+    assert told in refused.words()
+    assert state(machines.master) == before
+
+
+def test_the_first_run_makes_one_home_on_a_blank_volume(machines: Machines) -> None:
+    machines.master.sh("echo kept > ~/kept && chmod 0640 ~/kept").ok()
+    ran = machines.share(home_share_device=volume(BLANK)).ok()
     assert min(ran.changed().values()) > 0
+    assert on_volume(machines.master) == BLANK
     assert mounted(machines.worker) == f"nfs4 {SOURCE}"
-    assert mounted(machines.master) == ""
+    assert machines.worker.sh("cat ~/kept; stat --format='%a %U' ~/kept").ok().output == f"kept\n640 {USER}\n"
     for write, read in ((machines.master, machines.worker), (machines.worker, machines.master)):
         write.sh("echo from $(hostname) > ~/seen && mkdir -p ~/folder && touch ~/folder/$(hostname)").ok()
         assert read.sh("cat ~/seen; stat --format='%u %U' ~/seen").ok().output == f"from {write.name}\n{UID} {USER}\n"
@@ -79,7 +120,9 @@ def test_the_first_run_makes_one_home(machines: Machines) -> None:
 
 
 def test_the_share_is_for_the_nodes_network_and_takes_no_devices_or_setuid(machines: Machines) -> None:
-    assert machines.master.root("exportfs -s").ok().output.startswith(f"/home  {CLUSTER}(")
+    exported = machines.master.root("exportfs -s").ok().output
+    assert exported.startswith(f"/home  {CLUSTER}(")
+    assert ",mountpoint," in exported  # never the folder under an unmounted volume
     options = machines.worker.root("findmnt --noheadings --output OPTIONS --mountpoint /home").ok().output
     assert {"rw", "hard", "nosuid", "nodev", "vers=4.2"} <= set(options.strip().split(","))
 
@@ -90,29 +133,46 @@ def test_ansible_goes_on_working_where_its_own_folder_is_on_the_share(machines: 
     machines.ansible(*copy, "content=hello dest=/etc/eocluster-test mode=0644").ok()
     machines.master.root(f"exportfs -o rw,no_subtree_check,root_squash {CLUSTER}:/home").ok()
     try:  # this is why root is not squashed
-        assert machines.ansible(*copy, "content=bye dest=/etc/eocluster-test mode=0644").code != 0
+        squashed = machines.ansible(*copy, "content=bye dest=/etc/eocluster-test mode=0644")
+        assert squashed.code != 0
+        assert "Permission denied" in squashed.words() or "not found" in squashed.words()
     finally:
         machines.master.root("exportfs -r").ok()
 
 
-@pytest.mark.parametrize("how", [(), ("--check",), ("--limit", WORKER)])
+@pytest.mark.parametrize("how", [(), ("--check",)])
 def test_another_run_changes_nothing(machines: Machines, how: tuple[str, ...]) -> None:
-    assert set(machines.share(*how).ok().changed().values()) == {0}
+    assert set(machines.share(*how, home_share_device=volume(BLANK)).ok().changed().values()) == {0}
 
 
-def test_the_mount_is_back_after_a_reboot(machines: Machines) -> None:
-    machines.worker.reboot()
-    assert mounted(machines.worker) == f"nfs4 {SOURCE}"
-    assert machines.worker.sh("cat ~/seen").ok().output == f"from {WORKER}\n"
+def test_the_volume_is_not_exchanged_under_the_workers(machines: Machines) -> None:
+    before = state(machines.master)
+    refused = machines.share("--limit", MASTER, home_share_device=volume(EARLIER))
+    assert refused.code != 0
+    assert "vm-master001 has something else to mount at /home: UUID=" in refused.words()
+    assert f"{ADDRESSES[WORKER]} have mounted the /home that vm-master001 has now" in refused.words()
+    assert state(machines.master) == before
 
 
-def test_a_worker_that_starts_before_its_master_waits_for_it(machines: Machines) -> None:
-    machines.master.root("systemctl stop nfs-server").ok()
-    before = machines.worker.cut_power()
-    until(lambda: "System is booting up" in machines.worker.sh("true").output, "a worker that starts and waits")
-    machines.master.root("systemctl start nfs-server").ok()
-    machines.worker.await_boot(before)
-    assert mounted(machines.worker) == f"nfs4 {SOURCE}"
+def test_all_is_back_after_both_start_again_the_worker_first(machines: Machines) -> None:
+    """The master's volume, its export, the worker's mount; until then the worker lets no user in and runs no job."""
+    master, worker = machines.master, machines.worker
+    worker.root("printf '[Service]\nExecStart=sleep infinity\n[Install]\nWantedBy=multi-user.target\n'"
+                " > /etc/systemd/system/slurmd.service && systemctl enable slurmd").ok()
+    started = worker.cut_power()
+    master.root("systemctl stop nfs-server").ok()
+    until(lambda: "System is booting up" in worker.sh("true").output, "a worker that waits", 600)
+    master.await_boot(master.reboot())
+    assert on_volume(master) == BLANK
+    worker.await_boot(started)
+    assert mounted(worker) == f"nfs4 {SOURCE}"
+    until(lambda: worker.root("systemctl is-active slurmd").output.strip() == "active", "slurmd")
+    order = worker.root("systemctl show slurmd --property Requires,After,ActiveEnterTimestampMonotonic"
+                        " && systemctl show home.mount --property ActiveEnterTimestampMonotonic").ok().output
+    assert order.count("home.mount") == 2
+    slurmd, home = re.findall(r"Monotonic=(\d+)", order)
+    assert int(slurmd) >= int(home)
+    assert worker.sh("cat ~/seen").ok().output == f"from {WORKER}\n"
 
 
 def test_a_master_that_cannot_be_mounted_is_told(machines: Machines) -> None:
@@ -132,10 +192,25 @@ def test_a_master_that_cannot_be_mounted_is_told(machines: Machines) -> None:
     assert "cannot access" in machines.worker.root("ls -d /run/eocluster-home*").output
 
 
-def test_a_whole_run_mends_a_share_that_was_taken_away(machines: Machines) -> None:
-    machines.master.root("systemctl stop nfs-server").ok()
-    machines.share().ok()
-    assert mounted(machines.worker) == f"nfs4 {SOURCE}"
+def test_a_whole_run_mends_that_and_takes_the_volume_of_an_earlier_cluster(machines: Machines) -> None:
+    """As for a master made anew: its own home has a key that the volume's has not, and the other way round."""
+    master, worker = machines.master, machines.worker
+    master.root("systemctl stop nfs-server && umount --lazy /home && sed -i '/ [/]home /d' /etc/fstab"
+                " && systemctl daemon-reload && mkdir /run/eocluster-volume").ok()  # the folder is of a killed run
+    master.sh("echo new > ~/new").ok()
+    machines.share(home_share_device=volume(EARLIER)).ok()
+    assert on_volume(master) == EARLIER
+    assert mounted(worker) == f"nfs4 {SOURCE}"
+    for machine in (master, worker):
+        assert machine.sh("cat ~/new ~/results ~/.bashrc").ok().output == "new\n" + 2 * "# from the earlier cluster\n"
+    keys = master.sh("cat ~/.ssh/authorized_keys").ok().output.splitlines()
+    assert keys == [EARLIER_KEY, (machines.key.with_suffix(".pub")).read_text().strip()]
+    assert master.root("cat /home/alice/measured; stat --format=%u /home/alice").ok().output == (
+        "# from the earlier cluster\n1005\n")
+    assert int(master.root("df --output=size --block-size=1M /home | tail -1").ok().output) > 50  # of 48 MB, on 64
+    assert "No such file" in master.root("ls -d /run/eocluster-volume").output
+    again = machines.share("--limit", MASTER, home_share_device=volume(EARLIER)).ok()
+    assert set(again.changed().values()) == {0}
 
 
 def test_a_share_that_somebody_else_made_is_left_alone(machines: Machines) -> None:

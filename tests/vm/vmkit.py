@@ -9,6 +9,7 @@ import re
 import shlex
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,10 +31,16 @@ WORKER = "vm-worker001"
 CLUSTER = "192.168.77.0/24"
 ADDRESSES = {MASTER: "192.168.77.10", WORKER: "192.168.77.11"}
 
+# Disks of the master beside the one that it boots from, by serial number, which OpenStack makes of a volume's ID: one
+# that was never used, one of an earlier cluster, and one that is somebody else's.
+BLANK, EARLIER, FOREIGN = "5f0c8a1e-3b7d-4c52-9", "c1d94b62-08ef-4a07-b", "e7a3502d-96c4-41b8-8"
+EARLIER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEarlierClusterEarlierClusterEarlierClusterEar earlier"
+
 _NEEDED = {"qemu-system-x86_64": "qemu-system-x86", "mmdebstrap": "mmdebstrap", "mkfs.ext4": "e2fsprogs",
            "ssh-keygen": "openssh-client", "ssh": "openssh-client"}
 _PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin:/sbin"
 _TCG = "tcg,tb-size=256"  # MB of translated code, of which qemu would take 1 GB
+_CPU = {"kvm": "max", _TCG: "Nehalem"}  # what newer ones have more, TCG only emulates, a fifth slower
 _LONGEST = 900  # s, after which a command is taken to hang; without KVM a machine is some ten times slower
 _TAIL = 80      # lines of a failed command's output to show
 _PACKAGES = ["systemd", "systemd-sysv", "dbus", "udev", "openssh-server", "python3", "python3-apt", "sudo", "iproute2",
@@ -143,7 +150,7 @@ def image() -> Image:
     distribution, suite, mirrors, settings = _sources()
     kernel = "linux-image-cloud-amd64" if distribution == "debian" else "linux-image-virtual"
     public = key.with_suffix(".pub").read_text()
-    recipe = [1, suite, mirrors, settings, kernel, _PACKAGES, _FILES, public]
+    recipe = [2, suite, mirrors, settings, kernel, _PACKAGES, _FILES, public]
     folder = CACHE / f"{suite}-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]}"
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
@@ -158,6 +165,12 @@ def _build(scratch: Path, suite: str, mirrors: list[str], settings: list[str], p
     tree, whole, tar = scratch / "tree", scratch / "whole", scratch / "system.tar"
     whole.mkdir()
     home = f"$1/home/{USER}"
+    # An initial RAM disk of what these machines boot from, no more: and the disk is there before udev has woken up.
+    before = [
+        'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"',
+        'echo MODULES=list > "$1/etc/initramfs-tools/conf.d/eocluster"',
+        'printf "virtio_pci\\nvirtio_blk\\next4\\n" > "$1/usr/share/initramfs-tools/modules.d/eocluster"',
+    ]
     hooks = [
         '[ ! -d /usr/local/share/ca-certificates ] || { cp -R /usr/local/share/ca-certificates "$1/usr/local/share/"'
         ' && chroot "$1" update-ca-certificates; }',
@@ -171,7 +184,8 @@ def _build(scratch: Path, suite: str, mirrors: list[str], settings: list[str], p
         *(f'rm -f "$1{path}" && printf %s {shlex.quote(text)} > "$1{path}"' for path, text in _FILES.items()),
     ]
     run(["mmdebstrap", "--variant=apt", "--format=tar", "--skip=cleanup/apt/lists", f"--include={','.join(packages)}",
-         *(f"--aptopt={setting}" for setting in settings), *(f"--customize-hook={hook}" for hook in hooks),
+         *(f"--aptopt={setting}" for setting in settings), *(f"--essential-hook={hook}" for hook in before),
+         *(f"--customize-hook={hook}" for hook in hooks),
          suite, tar, *mirrors]).ok()
     # Owners and modes are kept by root, or by fakeroot for anybody else.
     steps = f"""
@@ -198,6 +212,27 @@ def accelerator(kernel: Path) -> str:
         return _TCG
 
 
+def _disks(folder: Path) -> list[str]:
+    """Make the master's disks; qemu's arguments that plug them in."""
+    steps = f"""
+        cd {shlex.quote(str(folder))}
+        truncate -s 64M {BLANK} {FOREIGN} {EARLIER}
+        mkdir -p earlier/{USER}/.ssh earlier/alice
+        echo '# from the earlier cluster' | tee earlier/{USER}/.bashrc earlier/{USER}/results > earlier/alice/measured
+        printf %s '{EARLIER_KEY}' > earlier/{USER}/.ssh/authorized_keys
+        chown -R {UID}:{UID} earlier/{USER}
+        chown -R 1005:1005 earlier/alice
+        chmod -R go= earlier/{USER} earlier/alice
+        mkfs.ext4 -q -d earlier {EARLIER} 48M  # smaller than the disk: it has grown since
+        rm -rf earlier"""
+    run([*([] if os.geteuid() == 0 else ["fakeroot"]), "sh", "-euc", steps]).ok()
+    with (folder / FOREIGN).open("r+b") as disk:  # a master boot record with one partition of 16 MB
+        disk.write(bytes(446) + struct.pack("<B3xB3xII48x", 0, 0x83, 2048, 32768) + b"\x55\xaa")
+    return [argument for serial in (BLANK, EARLIER, FOREIGN) for argument in (
+        "-drive", f"file={folder / serial},if=none,id=disk-{serial},format=raw,cache=unsafe",
+        "-device", f"virtio-blk-pci,drive=disk-{serial},serial={serial}")]
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -207,20 +242,26 @@ def _free_port() -> int:
 class Machine:
     """A machine that runs; what it writes to its disk is gone when it stops."""
 
-    def __init__(self, name: str, number: int, image: Image, link: socket.socket, folder: Path) -> None:
+    def __init__(self, name: str, number: int, image: Image, link: socket.socket, folder: Path,
+                 disks: Sequence[str] = ()) -> None:
         self.name, self.port = name, _free_port()
         self.console = folder / f"{name}.console"
         self._ssh = ["ssh", "-p", str(self.port), "-i", str(image.key), "-o", "BatchMode=yes",
                      "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=15",
+                     "-o", f"ControlPath={folder / name}.ssh",
                      "-o", f"UserKnownHostsFile={folder / 'known_hosts'}"]
         with (folder / "known_hosts").open("a") as known:
             known.write(f"[127.0.0.1]:{self.port} {image.host_key}\n")
+        how = accelerator(image.kernel)
         self._qemu = subprocess.Popen(
-            ["qemu-system-x86_64", "-name", name, "-accel", accelerator(image.kernel), "-cpu", "max", "-m", "512",
+            ["qemu-system-x86_64", "-name", name, "-accel", how, "-cpu", _CPU[how], "-m", "512",
              "-nodefaults", "-display", "none", "-serial", f"file:{self.console}", "-device", "virtio-rng-pci",
-             "-drive", f"file={image.disk},if=virtio,format=raw,snapshot=on",
+             "-drive", f"file={image.disk},if=none,id=root,format=raw,snapshot=on",
+             "-device", "virtio-blk-pci,drive=root", *disks,
              "-kernel", image.kernel, "-initrd", image.initrd, "-append",
-             f"root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off quiet systemd.hostname={name}",
+             # norandmaps: TCG finds more of what it has translated. The timeout is for a host that is busy.
+             f"root=/dev/vda rw console=ttyS0 net.ifnames=0 mitigations=off norandmaps quiet"
+             f" systemd.default_timeout_start_sec=600 systemd.hostname={name}",
              "-netdev", f"user,id=user,hostfwd=tcp:127.0.0.1:{self.port}-:22",
              "-device", f"virtio-net-pci,netdev=user,mac=52:54:00:77:00:{number:02x}",
              "-netdev", f"socket,id=cluster,fd={link.fileno()}",
@@ -229,37 +270,45 @@ class Machine:
             stdout=(folder / f"{name}.qemu").open("w"), stderr=subprocess.STDOUT)
 
     def sh(self, command: str, root: bool = False, longest: float = 300) -> Ran:
-        """Run a shell command there, as USER or as root."""
+        """Run a shell command there, as USER or as root, over a connection that is kept."""
         line = shlex.join([*(["sudo"] if root else []), "bash", "-c", command])
-        return run([*self._ssh, f"{USER}@127.0.0.1", line], longest=longest)
+        kept = ["-o", "ControlMaster=auto", "-o", "ControlPersist=300"]
+        return run([*self._ssh, *kept, f"{USER}@127.0.0.1", line], longest=longest)
 
     def root(self, command: str, longest: float = 300) -> Ran:
         """Run a shell command there as root."""
         return self.sh(command, root=True, longest=longest)
 
     def boot_id(self) -> str:
-        """What differs after each boot; nothing while the machine does not answer."""
-        seen = self.sh("cat /proc/sys/kernel/random/boot_id", longest=60)
+        """What differs after each boot, from a login of its own; nothing while the machine lets nobody in."""
+        seen = run([*self._ssh, "-o", "ControlPath=none", f"{USER}@127.0.0.1",
+                    "cat /proc/sys/kernel/random/boot_id"], longest=60)
         return seen.output.strip() if seen.code == 0 else ""
 
-    def await_boot(self, before: str = "", longest: float = 420) -> None:
+    def await_boot(self, before: str = "", longest: float = 600) -> None:
         """Wait until it is up and lets USER in, and is not in the boot that was `before`."""
         def up() -> bool:
             assert self._qemu.poll() is None, f"{self.name} has ended; see {self.console.parent}"
             return self.boot_id() not in ("", before)
         until(up, f"{self.name} ({self.console})", longest)
 
-    def reboot(self) -> None:
-        """Have it start again, and wait for it."""
+    def reboot(self) -> str:
+        """Have it start again, and not wait; what boot_id was before."""
         before = self.boot_id()
-        self.root("systemctl --no-block reboot")
-        self.await_boot(before)
+        self.root("(sleep 1; systemctl --no-block reboot) >/dev/null 2>&1 &")
+        self._disconnect()
+        return before
 
     def cut_power(self) -> str:
         """Have it start again as after a power failure, and not wait; what boot_id was before."""
         before = self.boot_id()
         self.root("sync -f /; (sleep 1; echo b > /proc/sysrq-trigger) >/dev/null 2>&1 &")
+        self._disconnect()
         return before
+
+    def _disconnect(self) -> None:
+        """End the connection that is kept: one to a machine without power would hang."""
+        run([*self._ssh, "-O", "exit", f"{USER}@127.0.0.1"])
 
     def stop(self) -> None:
         """End it at once."""
@@ -271,12 +320,13 @@ class Machines:
     """A master and a worker, each with qemu's own network and one that joins the two; and Ansible on them."""
 
     def __init__(self, image: Image, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.key = folder, image.key
         self._running: list[Machine] = []
         links = socket.socketpair()
         try:
             for number, (name, link) in enumerate(zip(ADDRESSES, links, strict=True), 1):
-                self._running.append(Machine(name, number, image, link, folder))
+                disks = _disks(folder) if name == MASTER else []
+                self._running.append(Machine(name, number, image, link, folder, disks))
         finally:
             for link in links:
                 link.close()
@@ -303,7 +353,8 @@ class Machines:
 
     def ansible(self, command: str, *arguments: str) -> Ran:
         """Run a command of Ansible's with these machines' inventory."""
-        env = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CACHE_PLUGIN": "memory",
+        env = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1",
+               "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.folder / "facts"),  # they take long, and do not change here
                "ANSIBLE_TIMEOUT": "60", "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.folder / "cp")}
         ran = run([command, "-i", self.folder / "hosts.yml", *arguments], env)
         with (self.folder / "ansible.log").open("a") as log:
