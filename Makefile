@@ -32,8 +32,8 @@ demo: ## From nothing to pictures: the lab, its archive, site.yml, a job on 8 pr
 	@$(SUDO) $(MAKE) lab-up lab-archive site run-job results show
 
 .PHONY: test
-test: ## Lint, unit tests, and the whole path in a lab of its own
-	@$(SUDO) $(MAKE) lint unit integration
+test: ## Lint, unit tests, the whole path in a lab of its own, and the cloud's side on a real OpenStack API
+	@$(SUDO) $(MAKE) lint unit both
 
 .PHONY: help
 help: ## This list
@@ -134,6 +134,10 @@ unit: $(READY) ## Unit tests: no cluster, but a real S3 server and real JPEG 200
 .PHONY: integration
 integration: $(READY) ## The whole path in a lab of its own, through Molecule
 	pytest tests/integration
+
+.PHONY: both
+both: $(READY) # at the same time, because the lab mostly waits and the rig mostly computes; a failure of one stops neither
+	$(MAKE) --jobs=2 --keep-going integration openstack-test
 
 .PHONY: vm-test
 vm-test: $(READY) ## NFS /home in two virtual machines (qemu); slow without KVM, so not part of test
