@@ -111,7 +111,7 @@ def test_jobs_are_waited_for_and_the_drain_is_undone():
         assert remote(MASTER, "sinfo --noheader --list-reasons").ok().output == ""
     finally:
         cancel(*jobs)
-    assert nodes_seen() == NODES_READY
+    until(lambda: nodes_seen() == NODES_READY, "a cluster at rest")
 
 
 def test_files_on_a_workers_own_disk_are_not_lost():
@@ -120,16 +120,17 @@ def test_files_on_a_workers_own_disk_are_not_lost():
         told = refused(3)
         assert "1 files of users are on the workers that would leave" in told
         assert "/var/tmp/result.tif" in told
-        assert nodes_seen() == NODES_READY
+        until(lambda: nodes_seen() == NODES_READY, "a cluster at rest")
     finally:
         remote(WORKERS[3], "rm /var/tmp/result.tif").ok()
 
 
 def test_dry_run_changes_nothing():
-    before = held(f"{LAB}-"), SETTINGS.read_text(), nodes_seen()
+    before = held(f"{LAB}-"), SETTINGS.read_text()
     told = scale(3, "--check").ok().words()
     assert f"{WORKERS[3]}: idle" in told
-    assert (held(f"{LAB}-"), SETTINGS.read_text(), nodes_seen()) == before
+    assert (held(f"{LAB}-"), SETTINGS.read_text()) == before
+    until(lambda: nodes_seen() == NODES_READY, "a cluster at rest")
 
 
 def test_the_idle_one_leaves_and_the_job_of_another_goes_on():
