@@ -61,7 +61,7 @@ def whole(member, cluster, has_volumes):
     net, compute = member.network, member.compute
     external = net.find_network("external")
     made = SimpleNamespace(servers=[], volume=None)
-    made.key = compute.create_keypair(name=f"{cluster}-key", public_key=KEY)
+    made.key = compute.create_keypair(name=f"{cluster}-key", public_key=KEY.replace("me@home", f"eocluster:{cluster}"))
     made.network = net.create_network(name=f"{cluster}-network", description=mark)
     made.subnet = net.create_subnet(name=f"{cluster}-network", description=mark, network_id=made.network.id,
                                     ip_version=4, cidr="192.168.92.0/24")
