@@ -24,6 +24,8 @@ EODATA = "eodata_00341_3"
 _BIN = Path(sys.executable).parent
 _ENV = {**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1",
         "MOLECULE_COMMAND_BORDERS": "0", "MOLECULE_PROJECT_DIRECTORY": str(ROOT),
+        # Molecule's own place for what it has made goes by the folder's name, which another clone may have as well
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(RIG_FOLDER / "molecule"),
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "OS_CLIENT_CONFIG_FILE": str(RIG_FOLDER / "state" / "clouds.yaml")}
 _LONGEST = 1200  # s, after which a command is taken to hang
 
