@@ -44,7 +44,8 @@ def folder(cluster, tmp_path: Path) -> Path:
 
 def wait(folder: Path, seconds: int = 60) -> Ran:
     """Run the play over connections of its own: one that is open already would neither jump nor compare keys."""
-    return run(["ansible-playbook", "-i", folder / "hosts.json", "-e", f"provision_timeout={seconds}", folder / "play.yml"],
+    given = ["-e", f"provision_timeout={seconds}"]
+    return run(["ansible-playbook", "-i", folder / "hosts.json", *given, folder / "play.yml"],
                env={"ANSIBLE_SSH_ARGS": "-o ControlMaster=no -o ControlPath=none"})
 
 
