@@ -20,7 +20,7 @@ play = ansible-playbook -i $(INVENTORY) $(2) playbooks/$(1).yml $(ARGS)
 given = $(if $(findstring command line,$(origin $(1))),-e '{"$(2)": "$($(1))"}')
 JOB = $(call given,PREFIX,job_prefix) $(call given,MAX,job_max_products) $(call given,RESOLUTION,job_resolution) \
   $(call given,BANDS,job_bands) $(call given,DOWNSAMPLING,job_downsampling) $(call given,JOB_ENGINE,job_engine) \
-  $(call given,SCRIPT,job_script) $(call given,NAME,job_name) $(call given,NTASKS,job_ntasks) \
+  $(call given,SCRIPT,job_script) $(call given,GRAPH,job_graph) $(call given,NAME,job_name) $(call given,NTASKS,job_ntasks) \
   $(call given,NODES,job_nodes) $(call given,CPUS,job_cpus_per_task) $(call given,TIME,job_time) \
   $(call given,MEM,job_memory) $(call given,PARTITION,job_partition) $(call given,ACCOUNT,job_account) \
   $(call given,MAIL,job_mail_user) $(call given,OVERWRITE,job_overwrite) $(call given,BUCKET,job_bucket) \
@@ -154,7 +154,7 @@ docs: $(READY) ## Write the roles' READMEs from their argument specifications
 .PHONY: lock
 lock: $(READY) ## Renew the pinned versions: of the controller, and of the job's environment on the nodes
 	uv pip compile --quiet --upgrade --universal --group pyproject.toml:dev pyproject.toml -o requirements.lock
-	uv pip compile --quiet --upgrade --universal --python-version 3.9 roles/job_env/files/requirements.in \
+	uv pip compile --quiet --upgrade --universal --python-version 3.6 roles/job_env/files/requirements.in \
 	  -o roles/job_env/files/requirements.txt
 
 .PHONY: clean

@@ -156,4 +156,5 @@ def _retry(error: Exception, attempt: int) -> Tuple[bool, float]:
         if after.isdigit():
             pause = max(pause, min(_LONGEST_PAUSE, float(after)))
         return answer.get("HTTPStatusCode") in _RETRIED_STATUS, pause
-    return isinstance(error, _BROKEN_CONNECTION), pause
+    # Old botocore takes a page that was cut off for XML that is wrong.
+    return isinstance(error, (*_BROKEN_CONNECTION, ResponseParserError)), pause

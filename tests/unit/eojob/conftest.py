@@ -20,6 +20,10 @@ from eojob_support import BUCKET, FILES, free_ports  # first: it makes eojob imp
 from eojob_products import make_safe, product_name
 
 
+def _expect_nothing(params, **_) -> None:
+    params["headers"].pop("Expect", None)
+
+
 class Archive:
     """The server's endpoint and keys, with what tests do to its content."""
 
@@ -28,6 +32,8 @@ class Archive:
         self.client = boto3.client(
             "s3", endpoint_url=endpoint, aws_access_key_id=access, aws_secret_access_key=secret, region_name="default",
             config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}))
+        # The botocore of Python 3.6 can take the server's "100 Continue" for its answer, and then waits for ever.
+        self.client.meta.events.register_last("before-call.s3", _expect_nothing)
 
     def upload(self, folder: Path, prefix: str) -> None:
         """Put all files of `folder`, with the folder's name, below `prefix`."""
@@ -56,12 +62,13 @@ def archive(tmp_path_factory):
         "actions": ["Admin", "Read", "Write", "List"]}]}))
     names = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc",
              "s3.port", "s3.port.grpc")
-    ports = dict(zip(names, free_ports(len(names)), strict=True))
+    ports = dict(zip(names, free_ports(len(names))))
     with open(folder / "weed.log", "w") as log:
         process = subprocess.Popen(
             [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
-             f"-s3.config={folder / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0", "-master.telemetry=false",
-             "-master.volumeSizeLimitMB=64", "-volume.max=100", *(f"-{name}={port}" for name, port in ports.items())],
+             f"-s3.config={folder / 's3.json'}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+             "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100",
+             *(f"-{name}={port}" for name, port in ports.items())],
             stdout=log, stderr=subprocess.STDOUT, cwd=folder)
     try:
         aws = folder / "aws"

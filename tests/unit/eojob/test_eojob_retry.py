@@ -3,6 +3,7 @@
 import http.client
 import http.server
 import json
+import socketserver
 import threading
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from eojob.store import Store, StoreError
 from eojob_products import product_name
 
 
-class Proxy(http.server.ThreadingHTTPServer):
+class Proxy(socketserver.ThreadingMixIn, http.server.HTTPServer):
     """Passes requests on to `upstream`, except that `faults` are answered first, one each."""
 
     daemon_threads = True
@@ -104,7 +105,7 @@ def test_refusals_are_not_repeated(archive, proxy, settings, prefix):
 
 
 @pytest.mark.parametrize("page, words", [
-    (b"<html>hello</html>", "does not speak S3"), (b"<!doctype html><p>hello", "check that this is an S3 endpoint")])
+    (b"<html>hello</html>", "does not speak S3"), (b"<!doctype html><p>hello", "S3 endpoint|speak S3")])
 def test_what_does_not_speak_s3(proxy, settings, prefix, page, words):
     store = Store(jobfile.parse(dict(settings, endpoint_url=proxy.endpoint)), 2)
     proxy.faults = [page] * 9
