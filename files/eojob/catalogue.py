@@ -71,20 +71,24 @@ def _nothing_there(store: Store, job: Job, folders: List[str]) -> str:
     return f"{say}; the bucket is empty; name another bucket"
 
 
-def describe(store: Store, prefix: str, bands: Tuple[str, ...]) -> Entry:
-    """The product at `prefix` with the objects that a job on `bands` needs; a fault of the product is recorded."""
+def describe(store: Store, prefix: str, bands: Tuple[str, ...], also: Tuple[str, ...] = ()) -> Entry:
+    """The product at `prefix` with the objects that a job on `bands` needs; a fault of the product is recorded.
+
+    `also` is the engine's `also_needed`.
+    """
     started = time.time()
     name = prefix.split("/")[-2][:-len(".SAFE")]
     try:
         safe.check_name(name)
-        objects, fault = safe.needed_objects(store.sizes(prefix), bands), ""
+        objects, fault = safe.needed_objects(store.sizes(prefix), bands, also), ""
     except ProductError as error:
         objects, fault = {}, str(error)
     return Entry(name, prefix, objects, time.time() - started, fault)
 
 
-def describe_all(store: Store, prefixes: List[str], bands: Tuple[str, ...], threads: int) -> List[Entry]:
+def describe_all(store: Store, prefixes: List[str], bands: Tuple[str, ...], threads: int,
+                 also: Tuple[str, ...] = ()) -> List[Entry]:
     """`describe` for many products, the largest first (then by name), so that no rank ends with a long one."""
     with ThreadPoolExecutor(max_workers=threads) as pool:
-        entries = list(pool.map(lambda prefix: describe(store, prefix, bands), prefixes))
+        entries = list(pool.map(lambda prefix: describe(store, prefix, bands, also), prefixes))
     return sorted(entries, key=lambda entry: (-entry.size(), entry.name))

@@ -43,6 +43,14 @@ class GPF:
         """The product after `operator` ("Resample", "Subset"). Raises EojobError for what the engine lacks."""
         return _engine().create_product(operator, dict(parameters), product)
 
+    @staticmethod
+    def runGraph(graph: str, parameters: Dict[str, Any], product: Any, path: str) -> None:
+        """Run the SNAP graph in the file `graph`; its $source is the product, its $target the GeoTIFF `path`.
+
+        Not SNAP's own: snappy has no call for a graph file. Engine gpt only.
+        """
+        _engine().run_graph(graph, dict(parameters), product, path)
+
 
 class ProductIO:
     """SNAP's reading and writing of products."""

@@ -40,6 +40,10 @@ class Job(NamedTuple):
     retries: int  # repeats of one request after 429, 5xx or a broken connection
     connect_timeout: float  # s
     read_timeout: float  # s
+    snap_home: str  # where SNAP is; "" for where the installed esa_snappy or snappy says
+    java_memory: str  # heap of one rank's JVM, such as "3G"; "" for its share of the node
+    graph: str  # file of a SNAP graph to run on each product; "" for none
+    graph_timeout: int  # s that gpt may take for a product; 0 for no limit
 
 
 _REQUIRED = object()
@@ -158,6 +162,20 @@ def _folder(value: Any) -> str:
     return os.path.normpath(text)
 
 
+def _snap_home(value: Any) -> str:
+    text = os.path.expanduser(_optional_text(value))  # ~name of a user whom only the nodes know stays as it is
+    if text and not text.startswith(("/", "~")):
+        raise _Fault("must be an absolute path, or one that starts with ~; leave it out for the installed one")
+    return text
+
+
+def _java_memory(value: Any) -> str:
+    text = _optional_text(value)
+    if text and not re.match(r"^[1-9][0-9]*[MmGg]$", text):
+        raise _Fault("must be a size such as 3G or 800M; leave it out for this rank's share of the node")
+    return text
+
+
 def _default_scratch() -> str:
     return os.environ.get("TMPDIR") or "/tmp"
 
@@ -184,6 +202,10 @@ _KEYS: Dict[str, Tuple[Callable[[Any], Any], Any]] = {
     "retries": (_whole(0, 20), 5),
     "connect_timeout": (_seconds, 10),
     "read_timeout": (_seconds, 60),
+    "snap_home": (_snap_home, ""),
+    "java_memory": (_java_memory, ""),
+    "graph": (_optional_text, ""),
+    "graph_timeout": (_whole(0, 10 ** 6), 0),
 }
 
 
@@ -207,15 +229,23 @@ def parse(data: Any, path: str = "job file") -> Job:
             faults.append(f"{key}: is missing; give it a value")
             continue
         else:
-            value = _default_scratch() if key == "scratch_dir" else default
+            value = _default(key, default, data)
         try:
             values[key] = convert(value)
         except _Fault as fault:
             faults.append(f"{key}: {json.dumps(value)} {fault}")
     faults.extend(_factor_faults(values))
+    if values.get("graph") and values.get("engine") not in (None, "gpt"):
+        faults.append(f"engine: \"{values['engine']}\" runs no graphs; use gpt, or leave graph out")
     if faults:
         raise JobFileError(path, faults)
     return Job(**values)
+
+
+def _default(key: str, default: Any, data: Dict[str, Any]) -> Any:
+    if key == "scratch_dir":
+        return _default_scratch()
+    return "gpt" if key == "engine" and data.get("graph") else default
 
 
 def _factor_faults(values: Dict[str, Any]) -> List[str]:
@@ -245,11 +275,12 @@ def parameters_hash(job: Job, script: Optional[str]) -> str:
     """A short hash of all that decides the pixels and the form of a result: same hash, same result.
 
     Args:
-        script: path of the script that holds `process`, hashed by content; None when there is none.
+        script: path of the script that holds `process`, hashed by content, as the graph is; None when there is none.
     """
     deciding = [job.resolution, list(job.bands), job.downsampling, job.engine, job.compress]
     digest = hashlib.sha256(json.dumps(deciding).encode())
-    if script and os.path.isfile(script):
-        with open(script, "rb") as stream:
-            digest.update(stream.read())
+    for path in (script, job.graph):
+        if path and os.path.isfile(path):
+            with open(path, "rb") as stream:
+                digest.update(stream.read())
     return digest.hexdigest()[:16]

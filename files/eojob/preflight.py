@@ -29,6 +29,7 @@ class _Facts:
 
     products = 0
     bytes_per_product = 0.0
+    also: Tuple[str, ...] = ()
 
 
 def preflight(job: Job) -> List[Check]:
@@ -36,7 +37,7 @@ def preflight(job: Job) -> List[Check]:
     checks: List[Check] = []
     facts = _Facts()
     steps: List[Tuple[str, Callable[[], str]]] = [
-        ("engine", lambda: _engine(job)),
+        ("engine", lambda: _engine(job, facts)),
         ("output_dir", lambda: _output(job)),
         ("store", lambda: _store(job, facts)),
         ("disk space", lambda: _space(job, facts)),
@@ -51,8 +52,10 @@ def preflight(job: Job) -> List[Check]:
     return checks
 
 
-def _engine(job: Job) -> str:
-    engines.load(job).check()
+def _engine(job: Job, facts: _Facts) -> str:
+    engine = engines.load(job)
+    facts.also = engine.also_needed
+    engine.check()
     return f"engine {job.engine} works here"
 
 
@@ -81,7 +84,7 @@ def _store(job: Job, facts: _Facts) -> str:
         if error.kind != "bucket":
             raise
         raise EojobError(f"{error}{_other_buckets(store)}") from error
-    entries = catalogue.describe_all(store, prefixes[:_SAMPLE], job.bands, threads=8)
+    entries = catalogue.describe_all(store, prefixes[:_SAMPLE], job.bands, threads=8, also=facts.also)
     usable = [entry for entry in entries if not entry.fault]
     if not usable:
         raise EojobError(f"prefix: none of the first {len(entries)} products below '{job.prefix}' can be processed;"
@@ -104,7 +107,8 @@ def _other_buckets(store: object) -> str:
 
 
 def _space(job: Job, facts: _Facts) -> str:
-    needed = int(facts.bytes_per_product * facts.products * _GROWTH[job.compress] * _shrink(job))
+    compress = job.compress if job.engine == "gdal" else "none"  # SNAP's GeoTIFFs are not compressed
+    needed = int(facts.bytes_per_product * facts.products * _GROWTH[compress] * _shrink(job))
     free = shutil.disk_usage(job.output_dir).free
     if free < needed:
         raise EojobError(f"output_dir: {job.output_dir} has {free / 1e9:.2f} GB free, and the results need about"

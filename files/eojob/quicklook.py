@@ -1,5 +1,7 @@
 """A small picture of a result, for a look at many of them."""
 
+import os
+import sys
 import warnings
 from typing import List, Sequence
 
@@ -7,7 +9,7 @@ import numpy as np
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning
 
-from . import geotiff
+from . import atomic, geotiff, report
 from .errors import ProductError
 
 LONGEST_SIDE = 1024  # pixels
@@ -27,7 +29,7 @@ def write(image: str, picture: str, bands: Sequence[str]) -> None:
             shape = (int(dataset.height / scale), int(dataset.width / scale))
             names = dataset.descriptions if all(dataset.descriptions) else bands
             planes = [dataset.read(index, out_shape=shape) for index in channels(names, dataset.count)]
-        valid = np.any(planes, axis=0)
+        valid = np.any(planes, axis=0) & np.all(np.isfinite(planes), axis=0)  # SNAP's no data may be NaN
         layers = [stretch(plane, valid) for plane in planes] + [np.where(valid, 255, 0).astype("uint8")]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture needs no place
@@ -35,6 +37,27 @@ def write(image: str, picture: str, bands: Sequence[str]) -> None:
                                dtype="uint8") as dataset:
                 for index, layer in enumerate(layers, 1):
                     dataset.write(layer, index)
+
+
+def write_missing(folder: str) -> List[str]:
+    """Make the pictures of all GeoTIFFs below `folder` that have none; the paths of those made.
+
+    What cannot be read has no picture: it may be what a script that was ended has left.
+    """
+    made = []
+    for image in report.geotiffs(folder):
+        picture = os.path.splitext(image)[0] + ".png"
+        if os.path.exists(picture):
+            continue
+        try:
+            write(image, atomic.partial_path(picture), ())
+            atomic.publish(atomic.partial_path(picture), picture)
+            made.append(picture)
+        except ProductError as error:
+            print(f"{image}: {error}", file=sys.stderr)
+        finally:
+            atomic.remove_partial(picture)
+    return made
 
 
 def channels(bands: Sequence[str], count: int) -> List[int]:
@@ -49,5 +72,7 @@ def stretch(plane: np.ndarray, valid: np.ndarray) -> np.ndarray:
     if not valid.any():
         return np.zeros(plane.shape, dtype="uint8")
     low, high = np.percentile(plane[valid], (2, 98))
-    scaled = (plane.astype("float32") - low) * (255 / max(high - low, 1))
+    # A graph may give an index from -1 to 1; whole numbers are not stretched beyond one step.
+    span = high - low if plane.dtype.kind == "f" and high > low else max(high - low, 1)
+    scaled = (np.where(valid, plane, low).astype("float32") - low) * (255 / span)
     return np.where(valid, np.clip(scaled, 0, 255), 0).astype("uint8")

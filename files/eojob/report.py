@@ -52,15 +52,32 @@ def status(output_dir: str) -> Dict[str, Any]:
     }
 
 
+def geotiffs(folder: str) -> List[str]:
+    """The paths of all GeoTIFFs below `folder`, sorted, but for those of products that were fetched to there.
+
+    Hidden ones are left out as well: they are still being written, or were left behind.
+    """
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not (name.startswith(".") or name.endswith(".SAFE"))]
+        found += [os.path.join(parent, name) for name in names
+                  if name.lower().endswith((".tif", ".tiff")) and not name.startswith(".")]
+    return sorted(found)
+
+
 def _by_product(output_dir: str, run: str) -> Dict[str, Record]:
     return {record["product"]: record for record in ledger.records(output_dir, run)}
 
 
 def report(output_dir: str) -> Dict[str, Any]:
-    """`status` with a list "products": each product of the latest run, with the record of the run that made it."""
+    """`status` with a list "products": each product of the latest run, with the record of the run that made it.
+
+    Without any run, as of a script that knows nothing of eojob, "geotiffs" and "geotiff_bytes" say what there is.
+    """
     content = status(output_dir)
     if content["run"] is None:
-        return dict(content, products=[], busy_share=None)
+        sizes = [os.path.getsize(path) for path in geotiffs(output_dir)]
+        return dict(content, products=[], busy_share=None, geotiffs=len(sizes), geotiff_bytes=sum(sizes))
     earlier = ledger.last_done(output_dir)
     latest = _by_product(output_dir, content["run"])
     products = []
@@ -77,6 +94,9 @@ def report(output_dir: str) -> Dict[str, Any]:
 
 def text(content: Dict[str, Any]) -> str:
     """`report` as a table."""
+    if content["run"] is None:
+        return (f"{content['geotiffs']} GeoTIFF(s), {content['geotiff_bytes'] / 1e6:.1f} MB; there is no ledger: the"
+                " script keeps none, or the job has not come that far\n")
     rows = []
     for record in content["products"]:
         seconds = record.get("seconds", {})

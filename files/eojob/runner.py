@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import traceback
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, TypeVar, cast
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, TypeVar, cast
 
 from . import atomic, catalogue, engines, facade, geotiff, jobfile, ledger, quicklook, report, schedule, shutdown
 from .catalogue import Entry
@@ -81,12 +81,17 @@ def run_job(process: Process, job_path: str, script: Optional[str], comm: Any) -
         store = _on_all(comm, lambda: Store(job, max(connections, threads if comm.rank == 0 else 1)))
         engine = _on_all(comm, lambda: _checked_engine(job))
         _on_all(comm, lambda: _check_scratch(job))
-        started = time.time()
-        planned = _on_all(comm, lambda: _plan(job, store, script, comm.size, threads) if comm.rank == 0 else None)
+        with contextlib.ExitStack() as stack:
+            scratch = _on_all(comm, lambda: stack.enter_context(atomic.scratch_folder(job.scratch_dir)))
+            stack.callback(engine.stop)
+            _on_all(comm, lambda: engine.start(scratch))
+            started = time.time()
+            planned = _on_all(comm, lambda: _plan(job, store, script, comm.size, threads, engine.also_needed)
+                              if comm.rank == 0 else None)
+            plan: Plan = comm.bcast(planned)
+            records = _work(_Rank(job, plan, process, engine, store, connections, scratch, comm.rank), comm)
     except _NotStartedError:
         return NOT_STARTED
-    plan: Plan = comm.bcast(planned)
-    records = _work(_Rank(job, plan, process, engine, store, connections, "", comm.rank), comm)
     schedule.meet(comm)
     gathered = comm.gather(records)
     code = None
@@ -128,6 +133,7 @@ def _check_scratch(job: Job) -> None:
     except OSError as error:
         raise EojobError(f"scratch_dir: {job.scratch_dir} cannot be written ({error.strerror}); name a folder on each"
                          " node's own disk") from error
+    atomic.clean_scratch(job.scratch_dir)
 
 
 def _any_fault(comm: Any, fault: str) -> bool:
@@ -158,7 +164,7 @@ def _slurm_job() -> Optional[str]:
     return os.environ.get("SLURM_JOB_ID")
 
 
-def _plan(job: Job, store: Store, script: Optional[str], ranks: int, threads: int) -> Plan:
+def _plan(job: Job, store: Store, script: Optional[str], ranks: int, threads: int, also: Tuple[str, ...]) -> Plan:
     """List, leave out what the ledger says is done, and write run.json. On rank 0. Raises EojobError, OSError."""
     started = time.time()
     os.makedirs(job.output_dir, exist_ok=True)
@@ -169,7 +175,8 @@ def _plan(job: Job, store: Store, script: Optional[str], ranks: int, threads: in
         name: record for name, record in ledger.last_done(job.output_dir).items()
         if ledger.still_good(record, job.output_dir, parameters)}
     names = {prefix: prefix.split("/")[-2][:-len(".SAFE")] for prefix in prefixes}
-    todo = catalogue.describe_all(store, [p for p in prefixes if names[p] not in done], job.bands, threads)
+    todo = catalogue.describe_all(store, [p for p in prefixes if names[p] not in done], job.bands, threads,
+                                  also)
     skipped = [name for name in names.values() if name in done]
     plan = Plan(run, parameters, todo, len(prefixes))
     ledger.write_run(job.output_dir, {
@@ -194,12 +201,12 @@ def _plan(job: Job, store: Store, script: Optional[str], ranks: int, threads: in
 def _work(rank: _Rank, comm: Any) -> List[Record]:
     """The products that this rank gets; their records."""
     job, results = rank.job, []
-    atomic.clean_scratch(job.scratch_dir)
     atomic.clean_results(job.output_dir)
     book = ledger.Ledger(job.output_dir, rank.plan.run, rank.number)
     at_hand: List[str] = []  # the output that is being written
-    with atomic.scratch_folder(job.scratch_dir) as scratch, schedule.Counter(comm, len(rank.plan.todo)) as counter:
-        clean_up = [lambda: atomic.remove_partial(*at_hand), lambda: shutil.rmtree(scratch, ignore_errors=True),
+    with schedule.Counter(comm, len(rank.plan.todo)) as counter:
+        clean_up = [rank.engine.abort, lambda: atomic.remove_partial(*at_hand),
+                    lambda: shutil.rmtree(rank.scratch, ignore_errors=True),
                     lambda: _interrupted(rank), lambda: time.sleep(_LAST_PAUSE if comm.size > 1 else 0)]
         with shutdown.on_sigterm(clean_up), _activated(rank), geotiff.environment():
             while True:
@@ -209,7 +216,7 @@ def _work(rank: _Rank, comm: Any) -> List[Record]:
                 entry = rank.plan.todo[index]
                 output = os.path.join(job.output_dir, entry.name + ".tif")
                 at_hand[:] = [output, _picture(output)]
-                record = _one_product(rank._replace(scratch=scratch), entry, output)
+                record = _one_product(rank, entry, output)
                 at_hand[:] = []
                 book.record(record)
                 results.append(record)
@@ -279,7 +286,7 @@ def _process_product(rank: _Rank, entry: Entry, output: str, record: Record) -> 
     if not os.path.exists(partial):
         raise ProductError("process() wrote no result; end it with ProductIO.writeProduct(product, output, 'GeoTIFF')")
     started = time.time()
-    quicklook.write(partial, atomic.partial_path(picture), rank.job.bands)
+    quicklook.write(partial, atomic.partial_path(picture), rank.engine.result_bands())
     record["seconds"]["quicklook"] = time.time() - started
     record["output_bytes"] = os.path.getsize(partial)
     atomic.publish(atomic.partial_path(picture), picture)

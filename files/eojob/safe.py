@@ -3,7 +3,7 @@
 import os
 import re
 import xml.etree.ElementTree as ElementTree
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from .bands import BANDS, file_suffix
 from .errors import ProductError
@@ -51,15 +51,17 @@ def check_name(name: str) -> None:
     raise ProductError(f"{name} is not the name of a Sentinel-2 Level-1C product (S2?_MSIL1C_…)")
 
 
-def needed_objects(sizes: Dict[str, int], bands: Iterable[str]) -> Dict[str, Tuple[str, int]]:
+def needed_objects(sizes: Dict[str, int], bands: Sequence[str],
+                   also: Iterable[str] = ()) -> Dict[str, Tuple[str, int]]:
     """The objects of a product that a job needs.
 
     Args:
         sizes: bytes by path inside NAME.SAFE, of all the product's objects.
         bands: SNAP's names.
+        also: patterns of more objects, see `Engine.also_needed`; those that there are none of are no fault.
     Returns:
-        {role: (path, bytes)}; the roles are "product" and "tile" (XML), "manifest" (left out when there is none)
-        and each band's name.
+        {role: (path, bytes)}; the roles are "product" and "tile" (XML), "manifest" (left out when there is none),
+        each band's name, and for what `also` adds the path itself.
     Raises:
         ProductError: naming all that is missing.
     """
@@ -80,6 +82,10 @@ def needed_objects(sizes: Dict[str, int], bands: Iterable[str]) -> Dict[str, Tup
             faults.append(f"band {role} is missing" if role in BANDS else f"{file_name} is missing")
     if faults:
         raise ProductError("the product in the store is not complete: " + "; ".join(faults))
+    suffixes = "|".join(file_suffix(band) for band in bands)
+    for pattern in also:
+        pattern = pattern.replace("{bands}", suffixes)
+        found.update((path, (path, sizes[path])) for path in sorted(sizes) if re.match(f"^(?:{pattern})$", path))
     return found
 
 

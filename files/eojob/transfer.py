@@ -45,7 +45,8 @@ class FetchedProduct(Source):
         self._metadata: Optional[safe.Metadata] = None
         self._parts = ThreadPoolExecutor(max_workers=connections)
         self._objects = ThreadPoolExecutor(max_workers=1)  # verifies one object after the other, in the order asked
-        order = [role for role in ("manifest", "product", "tile") + tuple(bands) if role in entry.objects]
+        order: List[str] = [role for role in ("manifest", "product", "tile") + tuple(bands) if role in entry.objects]
+        order += [role for role in sorted(entry.objects) if role not in order]  # what the engine also needs
         requests = {role: self._request(role) for role in order}
         self._done: Dict[str, Future[str]] = {
             role: self._objects.submit(self._finish, role, requests[role]) for role in order}

@@ -8,12 +8,21 @@ import abc
 import importlib
 from typing import Any, Callable, Dict, List, Tuple
 
+from ..bands import BANDS
 from ..errors import EojobError
 
 # name in the job file: (module under this package, class)
 ENGINES: Dict[str, Tuple[str, str]] = {
     "gdal": ("gdal", "GdalEngine"),
+    "snap": ("snap", "SnapEngine"),
+    "gpt": ("gpt", "GptEngine"),
 }
+
+# SNAP's reader passes over bands whose JP2 is not there with a warning (S2OrthoMetadata.computeBandInfoByKey in
+# senbox-org/optical-toolbox), but opens every raster mask that MTD_TL.xml lists for the bands that are, and fails on a
+# missing one (Sentinel2OrthoProductReader.addRasterMask). B00 stands for masks of the whole tile.
+# s2tbx (SNAP 9) takes a product for one only where its DATASTRIP folder holds one XML file.
+SNAP_READS = (r"GRANULE/[^/]+/QI_DATA/MSK_[A-Z0-9]+_(?:B00|{bands})\.(?:jp2|gml)", r"DATASTRIP/[^/]+/MTD_DS\.xml")
 
 
 class Source(abc.ABC):
@@ -40,6 +49,9 @@ class Source(abc.ABC):
 class Engine(abc.ABC):
     """What a script's calls do. One instance per rank and job, used for one product after another."""
 
+    keeps_order = True                 # whether Subset's bands come in the order asked for, or in the product's own
+    also_needed: Tuple[str, ...] = ()  # patterns of the product's other objects to fetch; {bands} is B02|B03|…
+
     def __init__(self, job: Any) -> None:
         """`job` is a `jobfile.Job`."""
         self.job = job
@@ -48,6 +60,20 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def check(self) -> None:
         """Raise EojobError, in one sentence with the remedy, when the engine cannot work on this machine."""
+
+    def result_bands(self) -> List[str]:
+        """The job's bands in the order of a result's planes, for files that do not name them themselves."""
+        bands = list(self.job.bands)
+        return bands if self.keeps_order else sorted(bands, key=BANDS.index)
+
+    def start(self, scratch: str) -> None:  # noqa: B027 - most engines have nothing to start
+        """Get ready to work; `scratch` is the rank's own folder on local disk. Called once, after `check`."""
+
+    def stop(self) -> None:  # noqa: B027
+        """Let go of all that is left. Called once, when the rank has done its work."""
+
+    def abort(self) -> None:  # noqa: B027
+        """End at once what would outlive this process. Called from another thread, when SIGTERM has come."""
 
     @abc.abstractmethod
     def read_product(self, source: Source) -> Any:
@@ -60,6 +86,10 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def write_product(self, product: Any, path: str, format_name: str) -> None:
         """Compute the product and write it to `path`, whose name ends in .tif."""
+
+    def run_graph(self, graph: str, parameters: Dict[str, Any], product: Any, path: str) -> None:
+        """Run the SNAP graph in the file `graph` on the product. Raises EojobError for what is not supported."""
+        raise EojobError(f"GPF.runGraph: engine {self.job.engine} runs no graphs; use JOB_ENGINE=gpt")
 
     def close_product(self, product: Any) -> None:  # noqa: B027 - most engines hold nothing open
         """Let go of what `read_product` holds."""

@@ -1,16 +1,36 @@
 """Small but complete Sentinel-2 Level-1C products for tests: lossless JPEG 2000, XML and a manifest that fits."""
 
+import glob
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
 import rasterio
+from eojob import engines, safe
 from eojob.bands import BANDS, NATIVE_RESOLUTION, file_suffix
 from rasterio.transform import Affine
 
 METRES = 3840  # side of the tile: 384, 192 and 64 pixels
 ULX, ULY, EPSG = 399960, 1200000, 32648
 GRANULE = "L1C_T48PVS_A002519_20250228T032919"
+
+
+class LocalProduct(engines.Source):
+    """A product that lies on disk already, as an engine sees it."""
+
+    def __init__(self, folder, bands):
+        self.folder, self.name, self.bands, self.wait_seconds = str(folder), Path(folder).stem, tuple(bands), 0.0
+
+    def metadata(self):
+        tile, = glob.glob(os.path.join(self.folder, "GRANULE", "*", "MTD_TL.xml"))
+        return safe.read_metadata(self.name, os.path.join(self.folder, safe.PRODUCT_METADATA), tile)
+
+    def band_path(self, band):
+        return str(band_file(Path(self.folder), band))
+
+    def wait(self):
+        pass
 
 
 def product_name(day: int = 28) -> str:

@@ -9,6 +9,9 @@ ROOT = Path(__file__).resolve().parents[3]
 FILES = ROOT / "files"
 BUCKET = "eodata"
 
+# capture_output and text, in the words that Python 3.6 knows
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "universal_newlines": True}
+
 if str(FILES) not in sys.path:
     sys.path.insert(0, str(FILES))
 
@@ -26,5 +29,5 @@ def free_ports(count: int) -> list:
 
 def python(*arguments) -> subprocess.CompletedProcess:
     """Run a fresh Python on `arguments` beside image_processing.py."""
-    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=120,
+    return subprocess.run([sys.executable, *map(str, arguments)], **PIPES, timeout=120,
                           cwd=FILES)

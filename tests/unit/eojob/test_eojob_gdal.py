@@ -1,6 +1,5 @@
 """The engine `gdal`: exact pixels, order, place; and no fault of a JP2 that passes as zeros."""
 
-import glob
 import logging
 import os
 from pathlib import Path
@@ -8,28 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from eojob import codestream, engines, geotiff, jobfile, quicklook, safe
+from eojob import codestream, geotiff, jobfile, quicklook
 from eojob.engines import gdal
 from eojob.errors import CorruptError, EojobError, ProductError
-from eojob_products import EPSG, ULX, ULY, band_file, make_safe, pixels, product_name, write_jp2
+from eojob_products import EPSG, ULX, ULY, LocalProduct, band_file, make_safe, pixels, product_name, write_jp2
 from eojob_support import ROOT
-
-
-class LocalProduct(engines.Source):
-    """A product that lies on disk already."""
-
-    def __init__(self, folder, bands):
-        self.folder, self.name, self.bands, self.wait_seconds = str(folder), Path(folder).stem, tuple(bands), 0.0
-
-    def metadata(self):
-        tile, = glob.glob(os.path.join(self.folder, "GRANULE", "*", "MTD_TL.xml"))
-        return safe.read_metadata(self.name, os.path.join(self.folder, safe.PRODUCT_METADATA), tile)
-
-    def band_path(self, band):
-        return str(band_file(Path(self.folder), band))
-
-    def wait(self):
-        pass
 
 
 def make(folder, output, bands, resolution=None, downsampling="First", compress="deflate"):
@@ -100,7 +82,8 @@ def test_strips_join_over_window_and_tile_borders(tmp_path, monkeypatch):
 def test_regroup(heights, size):
     rows = np.arange(14).reshape(7, 2)
     tops = np.cumsum([0, *heights[:-1]])
-    blocks = list(gdal._regroup(iter([rows[t:t + h] for t, h in zip(tops, heights, strict=True)]), size))
+    pairs = zip(tops, heights)
+    blocks = list(gdal._regroup(iter([rows[t:t + h] for t, h in pairs]), size))
     assert np.array_equal(np.concatenate(blocks), rows)
     assert all(len(block) == size for block in blocks[:-1])
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from eojob import bands, jobfile
-from eojob_support import FILES
+from eojob_support import FILES, PIPES
 
 GOOD = {"endpoint_url": "http://data.cloudferro.com", "bucket": "DIAS", "prefix": "Sentinel-2/MSI/L1C/2022/10/01/",
         "output_dir": "/home/eouser/out"}
@@ -99,8 +99,7 @@ def test_hash_follows_what_decides_the_result(tmp_path):
 def check(path, *more):
     # -I -S: no site-packages, so nothing but the standard library can be imported
     code = f"import sys; sys.path.insert(0, {str(FILES)!r}); from eojob.cli import main; sys.exit(main())"
-    return subprocess.run([sys.executable, "-I", "-S", "-c", code, "check", str(path), *more], capture_output=True,
-                          text=True, timeout=60)
+    return subprocess.run([sys.executable, "-I", "-S", "-c", code, "check", str(path), *more], timeout=60, **PIPES)
 
 
 def test_check_needs_the_standard_library_only(tmp_path):

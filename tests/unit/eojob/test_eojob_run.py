@@ -227,8 +227,8 @@ run(process)
 ''')
     job = tmp_path / "job.json"
     job.write_text(json.dumps(settings))
-    with subprocess.Popen([sys.executable, str(script), str(job)], stdout=subprocess.PIPE, text=True,
-                          env=dict(os.environ, PYTHONPATH=str(FILES))) as process:
+    with subprocess.Popen([sys.executable, str(script), str(job)], stdout=subprocess.PIPE,
+                          universal_newlines=True, env=dict(os.environ, PYTHONPATH=str(FILES))) as process:
         for line in process.stdout:
             if line.strip() == "writing":
                 break
