@@ -50,8 +50,7 @@ def snap_faults(settings: Settings, versions: dict[str, Release]) -> list[str]:
     if settings.get("state") == "absent":
         return faults + _remove_faults(settings)
     faults += _folder_faults(settings)
-    if version in versions:
-        faults += _toolbox_faults(version, settings, versions[version])
+    faults += _toolbox_faults(version, settings, versions)
     faults += _source_faults(settings)
     if not re.fullmatch(r"|[1-9][0-9]*[MmGg]", str(settings.get("memory") or "")):
         faults.append(f"snap_memory is '{settings['memory']}', and must be a size in M or G. Remedy: for example 3G,"
@@ -62,7 +61,7 @@ def snap_faults(settings: Settings, versions: dict[str, Release]) -> list[str]:
 
 def _numbers(settings: Settings) -> Iterable[tuple[str, int, int]]:
     """Those of the numbers that are whole ones; the argument specification tells of others."""
-    for name, least in (("install_timeout", 60), ("configure_timeout", 10), ("ranks_per_node", 0), ("tile_cache", 0),
+    for name, least in (("install_timeout", 10), ("configure_timeout", 10), ("ranks_per_node", 0), ("tile_cache", 0),
                         ("parallelism", 1)):
         if re.fullmatch(r"-?[0-9]+", str(settings.get(name, ""))):
             yield f"snap_{name}", int(settings[name]), least
@@ -105,12 +104,15 @@ def snap_toolboxes(wanted: Any) -> list[str]:
         str(word) for word in wanted or ()]
 
 
-def _toolbox_faults(version: str, settings: Settings, release: Release) -> list[str]:
-    unknown = [name for name in snap_toolboxes(settings.get("toolboxes")) if name not in release["toolboxes"]]
+def _toolbox_faults(version: str, settings: Settings, versions: dict[str, Release]) -> list[str]:
+    """Toolboxes that the version lacks; of a version that is none itself, those that no version has."""
+    releases = [versions[version]] if version in versions else list(versions.values())
+    known = list(dict.fromkeys(name for release in releases for name in release["toolboxes"]))
+    unknown = [name for name in snap_toolboxes(settings.get("toolboxes")) if name not in known]
     if not unknown:
         return []
-    return [f"snap_toolboxes names {', '.join(unknown)}, which SNAP {version} does not have. Remedy: of"
-            f" {', '.join(release['toolboxes'])}."]
+    who = f"SNAP {version} does not have" if version in versions else "no SNAP has"
+    return [f"snap_toolboxes names {', '.join(unknown)}, which {who}. Remedy: of {', '.join(known)}."]
 
 
 def _source_faults(settings: Settings) -> list[str]:

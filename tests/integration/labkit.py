@@ -15,7 +15,7 @@ import yaml
 from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
-LAB = "eotest"
+LAB = os.environ.get("EOCLUSTER_TEST_LAB", "eotest")  # tests that run at the same time have labs of their own
 INVENTORY = ROOT / "molecule/default/inventory" / LAB
 MASTER = f"{LAB}-master001"
 WORKERS = [f"{LAB}-worker{number:03d}" for number in range(1, 5)]
@@ -29,7 +29,9 @@ JOBS = f"/home/{USER}/eocluster/jobs"
 
 _BIN = Path(sys.executable).parent
 _ENV = {**os.environ, "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1",
-        "MOLECULE_COMMAND_BORDERS": "0"}
+        "MOLECULE_COMMAND_BORDERS": "0", "EOCLUSTER_TEST_LAB": LAB,
+        # Molecule's own place for what it has made goes by the folder's name, which another clone may have as well
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / ".cache/molecule" / LAB)}
 _LONGEST = 1200  # s, after which a command is taken to hang
 _TAIL = 80       # lines of a failed command's output to show
 

@@ -53,7 +53,7 @@ def test_to_remove_needs_a_folder_of_ours_too(plan, versions):
     ({"esa_snappy": "wheels/esa_snappy.whl"}, "snap_esa_snappy is 'wheels/esa_snappy.whl', and there is no such file"),
     ({"memory": "3 GB"}, "snap_memory is '3 GB', and must be a size in M or G."),
     ({"parallelism": 0}, "snap_parallelism is 0, and must be at least 1."),
-    ({"install_timeout": "5"}, "snap_install_timeout is 5, and must be at least 60."),
+    ({"install_timeout": "5"}, "snap_install_timeout is 5, and must be at least 10."),
 ])
 def test_each_fault_names_variable_value_and_remedy(plan, versions, changes, said):
     (fault,) = faults(plan, versions, **changes)
