@@ -1,6 +1,7 @@
 """SNAP in the lab: installed by what the stand-in for ESA's installer (tests/snap_standin) does, and used by jobs.
 
 The tests' order is the cluster's life: what goes wrong first, then 9 as the tutorial has it, then 11 and 13 over it.
+`make test` runs those that are not thorough, on the lab of the others; `make snap-test` all, in a lab of its own.
 """
 
 import hashlib
@@ -39,6 +40,7 @@ SNAP = f"/home/{USER}/.local/share/eocluster/snap"
 DOWNLOADS = f"/home/{USER}/.local/share/eocluster/downloads"
 PYTHON = f"/home/{USER}/.local/share/eocluster/job-env/bin/python3"
 BANDS = ("B02", "B03", "B04")
+thorough = pytest.mark.thorough
 GRAPH = """<graph id="test"><version>1.0</version>
 <node id="read"><operator>Read</operator><sources/><parameters><file>$source</file></parameters></node>
 <node id="resample"><operator>Resample</operator><sources><sourceProduct refid="read"/></sources>
@@ -162,11 +164,12 @@ class TestWhatGoesWrong:
     """One clear message each, and the next run succeeds."""
 
     @pytest.mark.parametrize("behaviour, says, more", [
-        ("fail", "exit code 1", {}),
-        ("hang", "did not end within 15 s (snap_install_timeout)", {"snap_install_timeout": 15}),
+        pytest.param("fail", "exit code 1", {}, marks=thorough),
+        pytest.param("hang", "did not end within 15 s (snap_install_timeout)", {"snap_install_timeout": 15},
+                     marks=thorough),
         ("lie", "bin/gpt", {}),
-        ("partial", "it left out the Sentinel-2 reader", {}),
-        ("conf-lie", "Configuration failed!", {}),
+        pytest.param("partial", "it left out the Sentinel-2 reader", {}, marks=thorough),
+        pytest.param("conf-lie", "Configuration failed!", {}, marks=thorough),
     ])
     def test_an_installer_that_fails(self, shelf, behaviour, says, more):
         ran = playbook("software", "--limit", "slurm_master", **{**shelf.settings(13, behaviour), **more})
@@ -175,6 +178,7 @@ class TestWhatGoesWrong:
         assert "Remedy" in ran.words()
         assert remote(MASTER, f"test -e {SNAP}/current").code != 0
 
+    @thorough
     def test_a_download_goes_on_where_it_was_cut_and_is_compared(self, shelf):
         """What is there already is one byte too wrong for the sum, which shows that only the rest was fetched."""
         settings = shelf.settings(13, "conf-hang")
@@ -198,10 +202,10 @@ class TestWhatGoesWrong:
         assert "engine: 'snap'" in ran.words()
         assert "use JOB_ENGINE=gdal" in ran.words()
 
+    @thorough
     def test_a_hang_of_snappy_conf_after_its_work_does_no_harm(self, shelf):
         playbook("software", **shelf.settings(13, "conf-hang"), snap_configure_timeout=60).ok()
         imports(13)
-        assert unchanged(playbook("software", **shelf.settings(13, "conf-hang")))
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +216,7 @@ def nine(shelf) -> dict[str, Any]:
     return settings
 
 
+@thorough
 class TestNine:
     """The tutorial's own version and script."""
 
@@ -220,7 +225,6 @@ class TestNine:
 
     def test_again_changes_nothing(self, nine):
         assert unchanged(playbook("software", **nine))
-        assert unchanged(playbook("software", "--check", **nine))
 
     def test_the_tutorials_script_runs_as_it_is(self, nine, shelf, tmp_path):
         the_tutorials_script(tmp_path, nine, shelf.store)
@@ -250,11 +254,12 @@ def the_tutorials_script(folder: Path, settings: dict[str, Any], store: ObjectSt
             assert np.array_equal(image.read(), source(name, 2, "First"))
 
 
+@thorough
 def test_eleven_over_nine(nine, shelf):
     settings = shelf.settings(11)
-    playbook("site", **settings).ok()
+    playbook("software", **settings).ok()
     imports(11)
-    assert unchanged(playbook("software", **settings))
+    assert unchanged(playbook("software", "--check", **settings))
     assert {FULL[9], FULL[11]} <= set(remote(MASTER, f"ls {SNAP}").ok().output.split())
 
 
@@ -275,15 +280,17 @@ class TestThirteen:
         assert FULL[9] not in left
         assert FULL[11] not in left
 
-    def test_site_again_changes_nothing(self, thirteen):
-        assert unchanged(playbook("site", **thirteen))
+    def test_again_changes_nothing(self, thirteen):
+        assert unchanged(playbook("software", **thirteen))
         assert unchanged(playbook("software", "--limit", WORKERS[0], **thirteen))
 
-    @pytest.mark.parametrize("resolution, downsampling", [(20, "First"), (20, "Mean"), (60, "First")])
-    def test_engine_snap(self, thirteen, tmp_path, resolution, downsampling):
-        folder = run_job(tmp_path, **thirteen, job_engine="snap", job_resolution=resolution,
-                         job_downsampling=downsampling, job_max_products=2)
-        equal_to_the_source(folder, resolution // 10, downsampling, 2)
+    @thorough
+    def test_site_again_changes_nothing(self, thirteen):
+        assert unchanged(playbook("site", **thirteen))
+
+    def test_engine_snap(self, thirteen, tmp_path):
+        folder = run_job(tmp_path, **thirteen, job_engine="snap", job_downsampling="Mean", job_max_products=2)
+        equal_to_the_source(folder, 2, "Mean", 2)
 
     def test_a_graph(self, thirteen, tmp_path):
         (tmp_path / "mine.xml").write_text(GRAPH)
@@ -308,4 +315,3 @@ def test_removed(thirteen, shelf):
     playbook("software", **thirteen, snap_state="absent").ok()
     assert remote(MASTER, f"ls -A {SNAP} 2>/dev/null").output.strip() == ""
     assert remote(WORKERS[0], f"{PYTHON} -c 'import esa_snappy'").code != 0
-    assert unchanged(playbook("software", **thirteen, snap_state="absent"))
