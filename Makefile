@@ -133,15 +133,19 @@ unit: $(READY) ## Unit tests: no cluster, but a real S3 server and real JPEG 200
 
 .PHONY: integration
 integration: $(READY) ## The whole path in a lab of its own, through Molecule
-	pytest tests/integration -m "not thorough"
+	pytest tests/integration --ignore=tests/integration/test_8_snap.py
 
 .PHONY: snap-test
-snap-test: $(READY) ## SNAP 9, 11, 13 and all that can fail, in a lab of its own; a part of it is in integration
-	EOCLUSTER_TEST_LAB=eosnap pytest tests/integration/test_8_snap.py
+snap-test: $(READY) ## SNAP 9, 11, 13 and all that can fail, in a lab of its own; `test` has a part of it
+	EOCLUSTER_TEST_LAB=eosnap pytest tests/integration/test_8_snap.py $(if $(SNAP_PART),-m "not thorough")
 
 .PHONY: both
 both: $(READY) # at the same time, because labs also wait and the rig mostly computes; a failure of one stops neither
-	$(MAKE) --jobs=2 --keep-going integration openstack-test
+	$(MAKE) --jobs=2 --keep-going integration openstack-and-snap
+
+.PHONY: openstack-and-snap
+openstack-and-snap: $(READY)
+	$(MAKE) --jobs=1 --keep-going openstack-test snap-test SNAP_PART=yes
 
 .PHONY: vm-test
 vm-test: $(READY) ## NFS /home in two virtual machines (qemu); slow without KVM, so not part of test

@@ -1,7 +1,7 @@
 """SNAP in the lab: installed by what the stand-in for ESA's installer (tests/snap_standin) does, and used by jobs.
 
 The tests' order is the cluster's life: what goes wrong first, then 9 as the tutorial has it, then 11 and 13 over it.
-`make test` runs those that are not thorough, on the lab of the others; `make snap-test` all, in a lab of its own.
+`make snap-test` runs them in a lab of their own; `make test` leaves the thorough ones out.
 """
 
 import hashlib
