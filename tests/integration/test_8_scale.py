@@ -50,7 +50,7 @@ def job_state(job: str) -> str:
 def cancel(*jobs: str) -> None:
     """Cancel jobs and see them end."""
     remote(MASTER, f"scancel {' '.join(jobs)}").ok()
-    until(lambda: all(job_states()[job].startswith("CANCELLED") for job in jobs), "the end of the jobs")
+    until(lambda: all(job_states().get(job, "").startswith("CANCELLED") for job in jobs), "the end of the jobs")
     until(lambda: remote(MASTER, "squeue --noheader").ok().output == "", "an empty queue")
 
 

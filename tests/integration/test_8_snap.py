@@ -169,6 +169,7 @@ class TestWhatGoesWrong:
                      marks=thorough),
         ("lie", "bin/gpt", {}),
         pytest.param("partial", "it left out the Sentinel-2 reader", {}, marks=thorough),
+        pytest.param("partial-gpt", "it left out bin/gpt", {}, marks=thorough),
         pytest.param("conf-lie", "Configuration failed!", {}, marks=thorough),
     ])
     def test_an_installer_that_fails(self, shelf, behaviour, says, more):
