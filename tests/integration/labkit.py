@@ -1,8 +1,10 @@
 """How the integration tests drive the kit: playbooks, Molecule, podman, commands on nodes, batch jobs and the store."""
 
+import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +17,8 @@ import yaml
 from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
-LAB = os.environ.get("EOCLUSTER_TEST_LAB", "eotest")  # tests that run at the same time have labs of their own
+# Tests that run at the same time have labs of their own, and so have the clones of this repository on one machine.
+LAB = f"{os.environ.get('EOCLUSTER_TEST_LAB', 'eotest')}-{hashlib.sha256(bytes(ROOT)).hexdigest()[:4]}"
 INVENTORY = ROOT / "molecule/default/inventory" / LAB
 MASTER = f"{LAB}-master001"
 WORKERS = [f"{LAB}-worker{number:03d}" for number in range(1, 5)]
@@ -79,7 +82,9 @@ def playbook(name: str, *arguments: str, inventory: Path = INVENTORY, env: dict[
 
 
 def molecule(step: str) -> Ran:
-    """Run one step of the scenario molecule/default."""
+    """Run one step of the scenario molecule/default, with its settings for this lab."""
+    if not (INVENTORY / "hosts.yml").exists():
+        shutil.copytree(INVENTORY.parent / "eotest/group_vars", INVENTORY / "group_vars", dirs_exist_ok=True)
     return run(["molecule", step])
 
 

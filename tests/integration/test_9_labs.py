@@ -20,7 +20,7 @@ from labkit import (
     until,
 )
 
-SECOND = "test"  # the end of the first's name, which a careless filter would match
+SECOND = LAB.removeprefix("eo")  # the end of the first's name, which a careless filter would match
 
 
 @pytest.fixture
