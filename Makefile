@@ -20,7 +20,8 @@ play = ansible-playbook -i $(INVENTORY) $(2) playbooks/$(1).yml $(ARGS)
 given = $(if $(findstring command line,$(origin $(1))),-e '{"$(2)": "$($(1))"}')
 JOB = $(call given,PREFIX,job_prefix) $(call given,MAX,job_max_products) $(call given,RESOLUTION,job_resolution) \
   $(call given,BANDS,job_bands) $(call given,DOWNSAMPLING,job_downsampling) $(call given,JOB_ENGINE,job_engine) \
-  $(call given,SCRIPT,job_script) $(call given,GRAPH,job_graph) $(call given,NAME,job_name) $(call given,NTASKS,job_ntasks) \
+  $(call given,METHOD,job_method) $(call given,FORMAT,job_format) $(call given,COMPRESS,job_compress) \
+  $(call given,UPLOAD,job_upload_url) $(call given,SCRIPT,job_script) $(call given,GRAPH,job_graph) $(call given,NAME,job_name) $(call given,NTASKS,job_ntasks) \
   $(call given,NODES,job_nodes) $(call given,CPUS,job_cpus_per_task) $(call given,TIME,job_time) \
   $(call given,MEM,job_memory) $(call given,PARTITION,job_partition) $(call given,ACCOUNT,job_account) \
   $(call given,MAIL,job_mail_user) $(call given,OVERWRITE,job_overwrite) $(call given,BUCKET,job_bucket) \
@@ -129,7 +130,7 @@ lint: $(READY) ## ansible-lint (production), yamllint, ruff, mypy, generated doc
 
 .PHONY: unit
 unit: $(READY) ## Unit tests: no cluster, but a real S3 server and real JPEG 2000
-	pytest tests/unit
+	pytest --numprocesses=auto --dist=worksteal tests/unit
 
 .PHONY: integration
 integration: $(READY) ## The whole path in a lab of its own, through Molecule
@@ -154,6 +155,10 @@ vm-test: $(READY) ## NFS /home in two virtual machines (qemu); slow without KVM,
 .PHONY: openstack-test
 openstack-test: $(READY) ## The cloud's side on a real OpenStack API (tests/rigs/openstack)
 	pytest tests/openstack
+
+.PHONY: bench
+bench: $(READY) ## The job against the tutorial's workflow on full-size products (hours): benchmarks/RESULTS.md
+	PYTHONPATH=benchmarks:lab:files python -m job $(ARGS)
 
 .PHONY: docs
 docs: $(READY) ## Write the roles' READMEs from their argument specifications

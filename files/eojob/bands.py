@@ -36,6 +36,13 @@ def factor_fault(band: str, native: int, resolution: int) -> Optional[str]:
             " is a whole number")
 
 
+def wavelet_levels(native: int, resolution: int) -> int:
+    """How many times `native` (m) is halved to give `resolution` (m): 0 to 4, the levels that a band's JP2 has; 0 also
+    when halving does not give it.
+    """
+    return {2 * native: 1, 4 * native: 2, 8 * native: 3, 16 * native: 4}.get(resolution, 0)
+
+
 def sides_that_fit() -> List[int]:
     """The resolutions (m, multiples of 10 up to 1000) that divide a full tile into whole pixels."""
     return [r for r in range(10, 1001, 10) if TILE_METRES % r == 0]

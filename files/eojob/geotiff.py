@@ -2,20 +2,29 @@
 
 import contextlib
 import logging
+import threading
+import warnings
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioError
+import rasterio.shutil
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from . import safe
 from .errors import EojobError
 
-BLOCK = 512  # side of a tile, pixels
+BLOCK = 512     # side of a tile, pixels
+PREVIEW = 1024  # longest side of what is kept for the quicklook, pixels
 
-# Measured on 3 x 5490^2 uint16: deflate 1.4 s and 106 MB, zstd 0.4 s and 112 MB, lzw 2.0 s and 125 MB, none 181 MB.
+# A picture and a bare codestream need no place on the ground. Not within the functions that open them: Python keeps one
+# list of filters for all threads.
+warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+
+# Measured on 3 x 5490^2 uint16: deflate 1.4 s and 106 MB, zstd 0.4 s and 112 MB, lzw 2.0 s and 125 MB, none 0.1 s and
+# 181 MB. QGIS opens all of them; SNAP opens zstd from the version on whose imageio-ext is 1.3.10 (12 has it, 9 not).
 _COMPRESSION: Dict[str, Dict[str, Any]] = {
     "deflate": {"compress": "deflate", "zlevel": 1, "predictor": 2},
     "zstd": {"compress": "zstd", "zstd_level": 1, "predictor": 2},
@@ -24,10 +33,10 @@ _COMPRESSION: Dict[str, Dict[str, Any]] = {
 }
 
 
-def environment() -> Any:
-    """GDAL's settings for one rank per core; use as a context manager around all work of a rank."""
+def environment(threads: int = 1) -> Any:
+    """GDAL's settings for a rank that uses `threads` cores; use as a context manager around all work of a rank."""
     return rasterio.Env(
-        GDAL_NUM_THREADS="1",  # unset means all CPUs on windowed reads
+        GDAL_NUM_THREADS=str(threads),  # unset means all CPUs on windowed reads
         GDAL_CACHEMAX=64 * 1024 * 1024,  # bytes (rasterio passes numbers on as such); unset means 5 % of the RAM
         GDAL_PAM_ENABLED="NO",  # no .aux.xml beside results
         GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR")
@@ -38,10 +47,12 @@ class _Collector(logging.Handler):
 
     def __init__(self, level: int) -> None:
         super().__init__(level)
+        self._thread = threading.get_ident()
         self.messages: List[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append(record.getMessage())
+        if record.thread == self._thread:  # another thread of this rank publishes the product before this one
+            self.messages.append(record.getMessage())
 
 
 @contextlib.contextmanager
@@ -60,7 +71,7 @@ def raising(what: str, error_class: type, level: int = logging.ERROR) -> Iterato
 
 
 def tags(metadata: safe.Metadata, bands: Sequence[str], resolution: int, downsampling: str) -> Dict[str, str]:
-    """What a result says about its origin; `bands` in the order of the file."""
+    """What a result says about its origin; `bands` in the order of the file, `downsampling` as a person reads it."""
     offsets = [str(metadata.offsets[band]) for band in bands]
     return {
         "PRODUCT": metadata.name,
@@ -100,18 +111,35 @@ class Writer:
         self._dataset.update_tags(**file_tags)
         for index, band in enumerate(bands, 1):
             self._dataset.set_band_description(index, band)
+        self._step = -(-max(rows, columns) // PREVIEW)
+        size = tuple(-(-side // self._step) for side in shape)
+        self.preview = [np.zeros(size, dtype="uint16") for _ in bands]  # every `step`-th pixel of each plane
 
     def write(self, index: int, top: int, values: np.ndarray) -> None:
         """Rows of plane `index` (from 0) from row `top` on; `values` is (rows, columns) uint16."""
         self._dataset.write(values, index + 1, window=Window(0, top, values.shape[1], values.shape[0]))
+        first = -(-top // self._step)
+        few = values[first * self._step - top::self._step, ::self._step]
+        self.preview[index][first:first + len(few)] = few
 
     def close(self) -> None:
         self._dataset.close()
 
 
-def check_compression(compress: str) -> None:
-    """Raise EojobError when this GDAL cannot write GeoTIFFs compressed so."""
+def to_cog(source: str, path: str, compress: str) -> None:
+    """Write the GeoTIFF `source` as a Cloud Optimized GeoTIFF with overviews (means of pixels with data) to `path`."""
+    level = {} if compress == "lzw" else {"level": 1}
+    rasterio.shutil.copy(source, path, driver="COG", compress=compress, predictor="yes", blocksize=BLOCK,
+                         bigtiff="if_safer", overviews="auto", overview_resampling="average", **level)
+
+
+def check(compress: str, file_format: str) -> None:
+    """Raise EojobError when this GDAL cannot write GeoTIFFs compressed so, or in this format."""
     from rasterio.io import MemoryFile
+    with environment() as env:
+        if file_format == "cog" and "COG" not in env.drivers():
+            raise EojobError(f"format: this GDAL ({rasterio.__gdal_version__}) writes no \"cog\", which came with 3.1;"
+                             " use geotiff, or a newer rasterio")
     advice = f"compress: this GDAL ({rasterio.__gdal_version__}) cannot write '{compress}'; choose deflate"
     with raising(advice, EojobError), MemoryFile(ext=".tif") as memory, memory.open(
             driver="GTiff", height=16, width=16, count=1, dtype="uint16",

@@ -6,15 +6,19 @@ A job file is checked as a whole, so that one run of the check names every fault
 import hashlib
 import json
 import os
-import re
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from . import bands as band_table
+from . import jobvalues
 from .engines import ENGINES
 from .errors import EojobError
 
 DOWNSAMPLING = ("First", "Mean")
+METHODS = ("exact", "wavelet")
 COMPRESSION = ("deflate", "zstd", "lzw", "none")
+FORMATS = ("geotiff", "cog")
+WRITE_TO = ("output_dir", "scratch")
+TRANSFERS = ("boto3", "s3cmd")
 
 
 class Job(NamedTuple):
@@ -34,9 +38,18 @@ class Job(NamedTuple):
     output_dir: str  # shared by all nodes
     scratch_dir: str  # local to each node
     overwrite: bool
+    method: str  # "exact", or "wavelet": approximate pixels of the JPEG 2000's own lower resolution
     compress: str
+    format: str  # "geotiff", or "cog" with overviews
+    write_to: str  # "output_dir", or "scratch": written there and copied
+    upload_url: str  # s3://BUCKET/FOLDER/ that results go to; "" to keep them in output_dir
+    upload_endpoint_url: str  # "" for endpoint_url
+    upload_profile: str  # "" for profile
+    upload_region: str  # "" for region
+    transfer: str  # what fetches objects: "boto3" (ranged requests) or "s3cmd"
     connections: int  # parallel requests of one rank
     max_connections: int  # parallel requests of the whole job; 0 for no limit
+    node_connections: int  # parallel requests of all ranks of a node; 0 for no limit
     retries: int  # repeats of one request after 429, 5xx or a broken connection
     connect_timeout: float  # s
     read_timeout: float  # s
@@ -58,154 +71,41 @@ class JobFileError(EojobError):
         self.faults = faults
 
 
-class _Fault(Exception):
-    """What is wrong with one value, and what to do; the caller adds the key and the value."""
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _Fault("must be a text that is not empty")
-    return value.strip()
-
-
-def _optional_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _Fault("must be a text; leave the key out for the default")
-    return value.strip()
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _Fault("must be true or false")
-    return value
-
-
-def _whole(least: int, most: int) -> Callable[[Any], int]:
-    def convert(value: Any) -> int:
-        if isinstance(value, str) and re.match(r"^\d+$", value.strip()):
-            value = int(value)  # Ansible's templates may hand numbers over as text
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise _Fault(f"must be a whole number from {least} to {most}")
-        return value
-    return convert
-
-
-def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 3600:
-        raise _Fault("must be a number of seconds above 0, at most 3600")
-    return float(value)
-
-
-def _one_of(choices: Tuple[str, ...]) -> Callable[[Any], str]:
-    def convert(value: Any) -> str:
-        for choice in choices:
-            if isinstance(value, str) and value.strip().lower() == choice.lower():
-                return choice
-        raise _Fault("must be one of " + ", ".join(choices))
-    return convert
-
-
-def _endpoint(value: Any) -> str:
-    text = _text(value)
-    if not re.match(r"^https?://[^/\s@]+/?$", text):
-        raise _Fault("must be http://HOST[:PORT] or https://HOST[:PORT], without user, path or spaces,"
-                     " for example http://data.cloudferro.com")
-    return text.rstrip("/")
-
-
-def _bucket(value: Any) -> str:
-    text = _text(value)
-    if "/" in text:
-        raise _Fault("must be the bucket's name alone, for example DIAS; put the folders into prefix")
-    return text
-
-
-def _prefix(value: Any) -> str:
-    text = _text(value)
-    if text.startswith("/") or "://" in text:
-        raise _Fault("must be a key prefix inside the bucket, without leading / or s3://,"
-                     " for example Sentinel-2/MSI/L1C/2022/10/01/")
-    return text
-
-
-def _resolution(value: Any) -> int:
-    metres = _whole(10, 1000)(value)
-    if metres % 10:
-        raise _Fault("must be a multiple of 10 (m)")
-    if band_table.TILE_METRES % metres:
-        fitting = ", ".join(map(str, band_table.sides_that_fit()))
-        raise _Fault(f"does not divide a tile of {band_table.TILE_METRES} m into whole pixels; use one of {fitting}")
-    return metres
-
-
-def _bands(value: Any) -> Tuple[str, ...]:
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list) or not names or not all(isinstance(n, str) and n.strip() for n in names):
-        raise _Fault('must be a list such as ["B2", "B3", "B4"]')
-    found = [band_table.normalise(name) for name in names]
-    unknown = [name for name, band in zip(names, found) if band is None]
-    if unknown:
-        raise _Fault(f"unknown band {', '.join(unknown)}; the bands are {', '.join(band_table.BANDS)}")
-    if len(set(found)) != len(found):
-        raise _Fault("names a band twice; name each once")
-    return tuple(band for band in found if band is not None)
-
-
-def _folder(value: Any) -> str:
-    text = os.path.expanduser(_text(value))
-    if not os.path.isabs(text):
-        raise _Fault("must be an absolute path, or one that starts with ~")
-    if os.path.normpath(text) == "/":
-        raise _Fault("must not be the root folder; name a folder of the job's own")
-    return os.path.normpath(text)
-
-
-def _snap_home(value: Any) -> str:
-    text = os.path.expanduser(_optional_text(value))  # ~name of a user whom only the nodes know stays as it is
-    if text and not text.startswith(("/", "~")):
-        raise _Fault("must be an absolute path, or one that starts with ~; leave it out for the installed one")
-    return text
-
-
-def _java_memory(value: Any) -> str:
-    text = _optional_text(value)
-    if text and not re.match(r"^[1-9][0-9]*[MmGg]$", text):
-        raise _Fault("must be a size such as 3G or 800M; leave it out for this rank's share of the node")
-    return text
-
-
-def _default_scratch() -> str:
-    return os.environ.get("TMPDIR") or "/tmp"
-
-
 # key: (conversion, default)
 _KEYS: Dict[str, Tuple[Callable[[Any], Any], Any]] = {
-    "endpoint_url": (_endpoint, _REQUIRED),
-    "bucket": (_bucket, _REQUIRED),
-    "prefix": (_prefix, _REQUIRED),
-    "profile": (_optional_text, ""),
-    "region": (_text, "default"),
-    "page_size": (_whole(1, 1000), 1000),
-    "max_products": (_whole(0, 10 ** 9), 0),
-    "resolution": (_resolution, 20),
-    "bands": (_bands, ["B2", "B3", "B4"]),
-    "downsampling": (_one_of(DOWNSAMPLING), "First"),
-    "engine": (_one_of(tuple(ENGINES)), "gdal"),
-    "output_dir": (_folder, _REQUIRED),
-    "scratch_dir": (_folder, None),
-    "overwrite": (_flag, False),
-    "compress": (_one_of(COMPRESSION), "deflate"),
-    "connections": (_whole(1, 64), 4),
-    "max_connections": (_whole(0, 10 ** 6), 0),
-    "retries": (_whole(0, 20), 5),
-    "connect_timeout": (_seconds, 10),
-    "read_timeout": (_seconds, 60),
-    "snap_home": (_snap_home, ""),
-    "java_memory": (_java_memory, ""),
-    "graph": (_optional_text, ""),
-    "graph_timeout": (_whole(0, 10 ** 6), 0),
+    "endpoint_url": (jobvalues.endpoint, _REQUIRED),
+    "bucket": (jobvalues.bucket, _REQUIRED),
+    "prefix": (jobvalues.prefix, _REQUIRED),
+    "profile": (jobvalues.optional_text, ""),
+    "region": (jobvalues.text, "default"),
+    "page_size": (jobvalues.whole(1, 1000), 1000),
+    "max_products": (jobvalues.whole(0, 10 ** 9), 0),
+    "resolution": (jobvalues.resolution, 20),
+    "bands": (jobvalues.bands, ["B2", "B3", "B4"]),
+    "downsampling": (jobvalues.one_of(DOWNSAMPLING), "First"),
+    "engine": (jobvalues.one_of(tuple(ENGINES)), "gdal"),
+    "output_dir": (jobvalues.folder, _REQUIRED),
+    "scratch_dir": (jobvalues.folder, None),
+    "overwrite": (jobvalues.flag, False),
+    "method": (jobvalues.one_of(METHODS), "exact"),
+    "compress": (jobvalues.one_of(COMPRESSION), "zstd"),
+    "format": (jobvalues.one_of(FORMATS), "geotiff"),
+    "write_to": (jobvalues.one_of(WRITE_TO), "output_dir"),
+    "upload_url": (jobvalues.s3_url, ""),
+    "upload_endpoint_url": (jobvalues.optional_endpoint, ""),
+    "upload_profile": (jobvalues.optional_text, ""),
+    "upload_region": (jobvalues.optional_text, ""),
+    "transfer": (jobvalues.one_of(TRANSFERS), "boto3"),
+    "connections": (jobvalues.whole(1, 64), 4),
+    "max_connections": (jobvalues.whole(0, 10 ** 6), 0),
+    "node_connections": (jobvalues.whole(0, 10 ** 6), 0),
+    "retries": (jobvalues.whole(0, 20), 5),
+    "connect_timeout": (jobvalues.seconds, 10),
+    "read_timeout": (jobvalues.seconds, 60),
+    "snap_home": (jobvalues.snap_home, ""),
+    "java_memory": (jobvalues.java_memory, ""),
+    "graph": (jobvalues.optional_text, ""),
+    "graph_timeout": (jobvalues.whole(0, 10 ** 6), 0),
 }
 
 
@@ -232,11 +132,10 @@ def parse(data: Any, path: str = "job file") -> Job:
             value = _default(key, default, data)
         try:
             values[key] = convert(value)
-        except _Fault as fault:
+        except jobvalues.Fault as fault:
             faults.append(f"{key}: {json.dumps(value)} {fault}")
     faults.extend(_factor_faults(values))
-    if values.get("graph") and values.get("engine") not in (None, "gpt"):
-        faults.append(f"engine: \"{values['engine']}\" runs no graphs; use gpt, or leave graph out")
+    faults.extend(_engine_faults(values))
     if faults:
         raise JobFileError(path, faults)
     return Job(**values)
@@ -244,7 +143,7 @@ def parse(data: Any, path: str = "job file") -> Job:
 
 def _default(key: str, default: Any, data: Dict[str, Any]) -> Any:
     if key == "scratch_dir":
-        return _default_scratch()
+        return jobvalues.default_scratch()
     return "gpt" if key == "engine" and data.get("graph") else default
 
 
@@ -257,6 +156,25 @@ def _factor_faults(values: Dict[str, Any]) -> List[str]:
              for band in values.get("bands", ()))
     return [f"resolution: {resolution} does not fit: {fault}; use 10, 20 or a multiple of 60"
             for fault in found if fault]
+
+
+def _engine_faults(values: Dict[str, Any]) -> List[str]:
+    """What the engine named cannot do."""
+    engine, faults = values.get("engine"), []
+    if values.get("graph") and engine not in (None, "gpt"):
+        faults.append(f"engine: \"{engine}\" runs no graphs; use gpt, or leave graph out")
+    for key, value in (("method", "wavelet"), ("format", "cog")):
+        if values.get(key) == value and engine not in (None, "gdal"):
+            faults.append(f"{key}: \"{value}\" is for engine gdal, and engine is \"{engine}\"; use gdal, or leave"
+                          f" {key} out")
+    if values.get("format") == "cog" and values.get("compress") == "none":
+        faults.append('compress: "none" does not go with format "cog", whose layout GDAL then leaves out; use zstd')
+    if values.get("method") == "wavelet" and {"resolution", "bands"} <= set(values):
+        native = {band: band_table.NATIVE_RESOLUTION[band] for band in values["bands"]}
+        if not any(band_table.wavelet_levels(side, values["resolution"]) for side in native.values()):
+            faults.append("method: \"wavelet\" halves a band's pixels one to four times, which for none of"
+                          f" {', '.join(native)} gives {values['resolution']} m; use exact, or another resolution")
+    return faults
 
 
 def load(path: str) -> Job:
@@ -278,6 +196,8 @@ def parameters_hash(job: Job, script: Optional[str]) -> str:
         script: path of the script that holds `process`, hashed by content, as the graph is; None when there is none.
     """
     deciding = [job.resolution, list(job.bands), job.downsampling, job.engine, job.compress]
+    if (job.method, job.format, job.upload_url) != ("exact", "geotiff", ""):  # older results keep their hash
+        deciding += [job.method, job.format, job.upload_url]
     digest = hashlib.sha256(json.dumps(deciding).encode())
     for path in (script, job.graph):
         if path and os.path.isfile(path):

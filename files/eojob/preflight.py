@@ -6,7 +6,7 @@ import sys
 import tempfile
 from typing import Callable, List, NamedTuple, Tuple
 
-from . import catalogue, engines
+from . import catalogue, startup
 from .errors import EojobError
 from .jobfile import COMPRESSION, Job
 
@@ -42,6 +42,8 @@ def preflight(job: Job) -> List[Check]:
         ("store", lambda: _store(job, facts)),
         ("disk space", lambda: _space(job, facts)),
     ]
+    if job.upload_url:
+        steps.insert(3, ("upload_url", lambda: _upload(job)))
     for name, step in steps:
         if name == "disk space" and not all(check.ok for check in checks if check.name != "engine"):
             continue  # nothing to measure against
@@ -53,9 +55,7 @@ def preflight(job: Job) -> List[Check]:
 
 
 def _engine(job: Job, facts: _Facts) -> str:
-    engine = engines.load(job)
-    facts.also = engine.also_needed
-    engine.check()
+    facts.also = startup.checked_engine(job).also_needed
     return f"engine {job.engine} works here"
 
 
@@ -70,13 +70,23 @@ def _output(job: Job) -> str:
     return f"{job.output_dir} can be written"
 
 
+def _upload(job: Job) -> str:
+    from .upload import Target
+    Target(_hasty(job)).check()
+    return f"{job.upload_url} can be written"
+
+
+def _hasty(job: Job) -> Job:
+    """The job with a person who waits for the answer: one repeat is enough."""
+    return job._replace(retries=min(job.retries, 1), connect_timeout=min(job.connect_timeout, 10.0))
+
+
 def _store(job: Job, facts: _Facts) -> str:
     try:
         from .store import Store, StoreError
     except ImportError as error:
         raise EojobError(f"boto3: cannot be imported ({error}); install it for {sys.executable}") from error
-    # A person waits for the answer, so one repeat is enough.
-    hasty = job._replace(retries=min(job.retries, 1), connect_timeout=min(job.connect_timeout, 10.0))
+    hasty = _hasty(job)
     store = Store(hasty, connections=8)
     try:
         prefixes = catalogue.product_prefixes(store, hasty)
@@ -107,6 +117,8 @@ def _other_buckets(store: object) -> str:
 
 
 def _space(job: Job, facts: _Facts) -> str:
+    if job.upload_url:
+        return "results go to a bucket"
     compress = job.compress if job.engine == "gdal" else "none"  # SNAP's GeoTIFFs are not compressed
     needed = int(facts.bytes_per_product * facts.products * _GROWTH[compress] * _shrink(job))
     free = shutil.disk_usage(job.output_dir).free

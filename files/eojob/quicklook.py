@@ -2,17 +2,13 @@
 
 import os
 import sys
-import warnings
 from typing import List, Sequence
 
 import numpy as np
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning
 
 from . import atomic, geotiff, report
 from .errors import ProductError
-
-LONGEST_SIDE = 1024  # pixels
 
 
 def write(image: str, picture: str, bands: Sequence[str]) -> None:
@@ -23,20 +19,24 @@ def write(image: str, picture: str, bands: Sequence[str]) -> None:
     Raises:
         ProductError: the image cannot be read, so it is no result.
     """
-    with geotiff.environment(), geotiff.raising("the result cannot be read", ProductError):
-        with rasterio.open(image) as dataset:
-            scale = max(1.0, max(dataset.height, dataset.width) / LONGEST_SIDE)
-            shape = (int(dataset.height / scale), int(dataset.width / scale))
-            names = dataset.descriptions if all(dataset.descriptions) else bands
-            planes = [dataset.read(index, out_shape=shape) for index in channels(names, dataset.count)]
-        valid = np.any(planes, axis=0) & np.all(np.isfinite(planes), axis=0)  # SNAP's no data may be NaN
-        layers = [stretch(plane, valid) for plane in planes] + [np.where(valid, 255, 0).astype("uint8")]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture needs no place
-            with rasterio.open(picture, "w", driver="PNG", height=shape[0], width=shape[1], count=len(layers),
-                               dtype="uint8") as dataset:
-                for index, layer in enumerate(layers, 1):
-                    dataset.write(layer, index)
+    with geotiff.environment(), geotiff.raising("the result cannot be read", ProductError), \
+            rasterio.open(image) as dataset:
+        scale = max(1.0, max(dataset.height, dataset.width) / geotiff.PREVIEW)
+        shape = (int(dataset.height / scale), int(dataset.width / scale))
+        names = dataset.descriptions if all(dataset.descriptions) else bands
+        planes = [dataset.read(index, out_shape=shape) for index in channels(names, dataset.count)]
+    draw(planes, picture)
+
+
+def draw(planes: Sequence[np.ndarray], picture: str) -> None:
+    """Make the PNG `picture` of one plane, or of three: red, green and blue, each (rows, columns)."""
+    valid = np.any(planes, axis=0) & np.all(np.isfinite(planes), axis=0)  # SNAP's no data may be NaN
+    layers = [stretch(plane, valid) for plane in planes] + [np.where(valid, 255, 0).astype("uint8")]
+    with geotiff.environment(), rasterio.open(
+            picture, "w", driver="PNG", height=valid.shape[0], width=valid.shape[1], count=len(layers),
+            dtype="uint8") as dataset:
+        for index, layer in enumerate(layers, 1):
+            dataset.write(layer, index)
 
 
 def write_missing(folder: str) -> List[str]:

@@ -3,12 +3,13 @@
 import json
 import os
 import time
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
-from . import atomic, ledger
+from . import atomic, figures, ledger
 from .ledger import Record
 
 _PHASES = ("fetch", "wait", "decode", "write", "quicklook", "total")
+_COUNTED = ("product", "state", "bytes", "error")  # what status looks at; a hundred thousand records are large
 
 
 def status(output_dir: str) -> Dict[str, Any]:
@@ -21,12 +22,20 @@ def status(output_dir: str) -> Dict[str, Any]:
         failures [{product, reason}].
     """
     names = ledger.runs(output_dir)
-    run = (ledger.read_run(output_dir, names[-1]) if names else None) or {}
-    latest = _by_product(output_dir, names[-1]) if names else {}
+    return _status(output_dir, names[-1], _by_product(output_dir, names[-1], _COUNTED)) if names \
+        else _status(output_dir, None, {})
+
+
+def _status(output_dir: str, name: Optional[str], latest: Dict[str, Record]) -> Dict[str, Any]:
+    run = (ledger.read_run(output_dir, name) if name else None) or {}
     states = [record["state"] for record in latest.values()]
     counts = {state: states.count(state) for state in ("done", "failed", "skipped")}
-    sizes = {item["product"]: int(item["bytes"]) for item in run.get("products", ())}
     total = int(run.get("total", 0))
+    # The list of products is long, and only a run under way needs more of it than its sum.
+    sizes = {}
+    if name and ("bytes_total" not in run or 0 < len(latest) < total):
+        sizes = ledger.product_bytes(output_dir, name)
+    to_fetch = int(run.get("bytes_total", sum(sizes.values())))
     fetched = sum(int(record.get("bytes", 0)) for record in latest.values())
     elapsed = 0.0
     if run.get("started_epoch"):
@@ -36,12 +45,12 @@ def status(output_dir: str) -> Dict[str, Any]:
     if run and total == len(latest):
         eta = 0.0
     elif passed and elapsed:
-        eta = round(elapsed * (sum(sizes.values()) - passed) / passed, 1)
+        eta = round(elapsed * (to_fetch - passed) / passed, 1)
     return {
-        "run": names[-1] if names else None,
-        "state": run.get("state", "starting") if names else "none",
+        "run": name,
+        "state": run.get("state", "starting") if name else "none",
         "total": total, **counts, "remaining": max(0, total - len(latest)),
-        "bytes_fetched": fetched, "bytes_total": sum(sizes.values()),
+        "bytes_fetched": fetched, "bytes_total": to_fetch,
         "elapsed_seconds": round(elapsed, 1),
         "mb_per_second": round(fetched / 1e6 / elapsed, 2) if elapsed else 0.0,
         "eta_seconds": eta,
@@ -65,8 +74,8 @@ def geotiffs(folder: str) -> List[str]:
     return sorted(found)
 
 
-def _by_product(output_dir: str, run: str) -> Dict[str, Record]:
-    return {record["product"]: record for record in ledger.records(output_dir, run)}
+def _by_product(output_dir: str, run: str, keys: Sequence[str] = ()) -> Dict[str, Record]:
+    return {record["product"]: record for record in ledger.records(output_dir, run, keys)}
 
 
 def report(output_dir: str) -> Dict[str, Any]:
@@ -74,22 +83,24 @@ def report(output_dir: str) -> Dict[str, Any]:
 
     Without any run, as of a script that knows nothing of eojob, "geotiffs" and "geotiff_bytes" say what there is.
     """
-    content = status(output_dir)
-    if content["run"] is None:
+    names = ledger.runs(output_dir)
+    if not names:
         sizes = [os.path.getsize(path) for path in geotiffs(output_dir)]
-        return dict(content, products=[], busy_share=None, geotiffs=len(sizes), geotiff_bytes=sum(sizes))
-    earlier = ledger.last_done(output_dir)
-    latest = _by_product(output_dir, content["run"])
+        return dict(status(output_dir), products=[], busy_share=None, geotiffs=len(sizes), geotiff_bytes=sum(sizes))
+    latest = _by_product(output_dir, names[-1])
+    content = _status(output_dir, names[-1], latest)
+    earlier = ledger.last_done(output_dir) if content["skipped"] else {}
     products = []
     for name in sorted(latest):
         record = dict(earlier[name], state="skipped") if latest[name]["state"] == "skipped" and name in earlier \
             else latest[name]
         products.append({key: value for key, value in record.items() if key != "traceback"})
-    run = ledger.read_run(output_dir, content["run"]) or {}
+    run = ledger.read_run(output_dir, names[-1]) or {}
     busy = sum(record.get("seconds", {}).get("total", 0.0) for record in latest.values())
     capacity = run.get("ranks", 0) * content["elapsed_seconds"]
     return dict(content, products=products, ranks=run.get("ranks"),
-                busy_share=round(busy / capacity, 3) if capacity else None)
+                busy_share=round(busy / capacity, 3) if capacity else None,
+                **figures.of(latest.values()), approximation=figures.errors(products))
 
 
 def text(content: Dict[str, Any]) -> str:
@@ -97,20 +108,22 @@ def text(content: Dict[str, Any]) -> str:
     if content["run"] is None:
         return (f"{content['geotiffs']} GeoTIFF(s), {content['geotiff_bytes'] / 1e6:.1f} MB; there is no ledger: the"
                 " script keeps none, or the job has not come that far\n")
+    approximate = content["approximation"] is not None
     rows = []
     for record in content["products"]:
         seconds = record.get("seconds", {})
         rows.append([record["product"], "done before" if record["state"] == "skipped" else record["state"],
                      f"{record.get('bytes', 0) / 1e6:.1f}",
                      *(f"{seconds[phase]:.1f}" if phase in seconds else "-" for phase in _PHASES),
-                     f"{record.get('output_bytes', 0) / 1e6:.1f}", f"{record.get('rank')}@{record.get('host')}",
-                     record.get("error", "")])
-    header = ["product", "state", "MB in", *(f"{phase} s" for phase in _PHASES), "MB out", "rank", "reason"]
+                     f"{record.get('output_bytes', 0) / 1e6:.1f}", *(figures.cells(record) if approximate else ()),
+                     f"{record.get('rank')}@{record.get('host')}", record.get("error", "")])
+    header = ["product", "state", "MB in", *(f"{phase} s" for phase in _PHASES), "MB out",
+              *(figures.COLUMNS if approximate else ()), "rank", "reason"]
     busy = "" if content["busy_share"] is None else f", ranks busy {content['busy_share']:.0%} of the time"
     summary = (f"{content['done']} done, {content['failed']} failed, {content['skipped']} done before,"
                f" {content['remaining']} to do, of {content['total']}; {content['bytes_fetched'] / 1e6:.1f} MB fetched"
                f" in {content['elapsed_seconds']:.1f} s ({content['mb_per_second']:.1f} MB/s){busy}")
-    return table(header, rows) + "\n\n" + summary + "\n"
+    return "\n".join([table(header, rows), "", summary, *figures.lines(content)]) + "\n"
 
 
 def write(output_dir: str) -> Dict[str, Any]:

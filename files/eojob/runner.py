@@ -1,55 +1,30 @@
 """A job from its file to its ledger: rank 0 lists, all ranks share the products, one fault stops one product only."""
 
 import contextlib
-import datetime
 import os
-import shutil
 import sys
-import tempfile
 import time
 import traceback
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, TypeVar, cast
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Dict, List, Optional
 
-from . import atomic, catalogue, engines, facade, geotiff, jobfile, ledger, quicklook, report, schedule, shutdown
+from . import atomic, catalogue, jobfile, ledger, pipeline, report, schedule, startup
+from .bands import NATIVE_RESOLUTION, wavelet_levels
 from .catalogue import Entry
-from .engines import Engine
-from .errors import EojobError, ProductError
+from .errors import EojobError
 from .jobfile import Job
 from .ledger import Record
+from .node import Node
+from .product import now
+from .rank import Plan, Process, Rank
+from .startup import NotStartedError, on_all, on_first
 from .store import Store
-from .transfer import FetchedProduct
+from .transfer import Means
+from .upload import Target
 
 DONE, SOME_FAILED, NOT_STARTED = 0, 1, 2
-Process = Callable[[Any, str], None]
-T = TypeVar("T")
 
 _LISTING_THREADS = 16
-_LAST_PAUSE = 0.5  # s; mpirun kills all ranks as soon as one has gone, and the others still clean up
-
-
-class Plan(NamedTuple):
-    """What rank 0 tells the others."""
-
-    run: str
-    parameters: str
-    todo: List[Entry]  # the largest first
-    total: int         # with those that are done already
-
-
-class _Rank(NamedTuple):
-    """What a rank works with all along."""
-
-    job: Job
-    plan: Plan
-    process: Process
-    engine: Engine
-    store: Store
-    connections: int
-    scratch: str
-    number: int
-
-    def label(self) -> str:
-        return f"rank {self.number} {atomic.host()}"
 
 
 def main(process: Process) -> None:
@@ -75,238 +50,130 @@ def main(process: Process) -> None:
 def run_job(process: Process, job_path: str, script: Optional[str], comm: Any) -> int:
     """The job on all ranks of `comm`; the exit code, the same on each."""
     try:
-        job = _on_all(comm, lambda: jobfile.load(job_path))
-        connections = _share(job, comm.size)
-        threads = min(_LISTING_THREADS, job.max_connections or _LISTING_THREADS)  # all others wait for the listing
-        store = _on_all(comm, lambda: Store(job, max(connections, threads if comm.rank == 0 else 1)))
-        engine = _on_all(comm, lambda: _checked_engine(job))
-        _on_all(comm, lambda: _check_scratch(job))
+        job = on_all(comm, lambda: jobfile.load(job_path))
+        threads = max(1, min(_LISTING_THREADS, (job.max_connections or _LISTING_THREADS) // comm.size))
+        store = on_all(comm, lambda: Store(job, max(job.connections, threads)))
+        engine = on_all(comm, lambda: startup.checked_engine(job))
+        target = on_all(comm, lambda: Target(job) if job.upload_url else None)
+        if target is not None:
+            on_first(comm, target.check)
+        on_all(comm, lambda: startup.check_scratch(job))
         with contextlib.ExitStack() as stack:
-            scratch = _on_all(comm, lambda: stack.enter_context(atomic.scratch_folder(job.scratch_dir)))
+            scratch = on_all(comm, lambda: stack.enter_context(atomic.scratch_folder(job.scratch_dir)))
+            node = Node(comm, scratch)
+            engine.cores = node.cores
             stack.callback(engine.stop)
-            _on_all(comm, lambda: engine.start(scratch))
+            on_all(comm, lambda: engine.start(scratch))
             started = time.time()
-            planned = _on_all(comm, lambda: _plan(job, store, script, comm.size, threads, engine.also_needed)
-                              if comm.rank == 0 else None)
+            found = on_first(comm, lambda: _find(job, store, script, target))
+            entries = _describe(comm, store, found, threads, engine.also_needed)
+            planned = on_first(comm, lambda: _plan(job, found, entries, comm.size, started))
             plan: Plan = comm.bcast(planned)
-            records = _work(_Rank(job, plan, process, engine, store, connections, scratch, comm.rank), comm)
-    except _NotStartedError:
+            connections = startup.connections(job, comm.size, node.ranks)
+            pool = stack.enter_context(ThreadPoolExecutor(max_workers=connections))
+            means = Means(store, pool, scratch, job.bands, _levels(job), job.transfer)
+            rank = Rank(job, plan, process, engine, means, target, node, scratch, comm.rank)
+            records = _work(comm, rank, entries)
+    except NotStartedError:
         return NOT_STARTED
     schedule.meet(comm)
-    gathered = comm.gather(records)
+    gathered = comm.gather([record for record in records if record["state"] == "failed"])
     code = None
     if comm.rank == 0:
-        failed = sorted((r for rank in gathered for r in rank if r["state"] == "failed"), key=lambda r: r["product"])
+        failed = sorted((record for rank_failed in gathered for record in rank_failed), key=lambda r: r["product"])
         code = SOME_FAILED if failed else DONE
         _finish(job, plan, failed, code, time.time() - started)
     exit_code: int = comm.bcast(code)
     return exit_code
 
 
-class _NotStartedError(Exception):
-    """A rank could not start; all know it, and rank 0 has said why."""
+def _levels(job: Job) -> Dict[str, int]:
+    if job.method != "wavelet":
+        return {}
+    return {band: wavelet_levels(NATIVE_RESOLUTION[band], job.resolution) for band in job.bands}
 
 
-def _on_all(comm: Any, function: Callable[[], T]) -> T:
-    """The result of `function` when it succeeds on every rank. Raises _NotStartedError on every rank otherwise."""
-    value, fault = None, ""
-    try:
-        value = function()
-    except (EojobError, OSError) as error:
-        fault = str(error)
-    if _any_fault(comm, fault):
-        raise _NotStartedError
-    return cast(T, value)
+class _Found:
+    """What rank 0 finds before the products are looked at one by one."""
+
+    def __init__(self, parameters: str, names: Dict[str, str], done: Dict[str, Record]) -> None:
+        self.parameters = parameters
+        self.names = names  # by prefix
+        self.done = done    # by name, of those among `names`
 
 
-def _checked_engine(job: Job) -> Engine:
-    engine = engines.load(job)
-    engine.check()
-    return engine
-
-
-def _check_scratch(job: Job) -> None:
-    try:
-        os.makedirs(job.scratch_dir, exist_ok=True)
-        with tempfile.TemporaryFile(dir=job.scratch_dir):
-            pass
-    except OSError as error:
-        raise EojobError(f"scratch_dir: {job.scratch_dir} cannot be written ({error.strerror}); name a folder on each"
-                         " node's own disk") from error
-    atomic.clean_scratch(job.scratch_dir)
-
-
-def _any_fault(comm: Any, fault: str) -> bool:
-    """Whether a rank could not start; rank 0 says why, each reason once."""
-    schedule.meet(comm)
-    faults = [f for f in comm.allgather(fault and f"{atomic.host()}: {fault}") if f]
-    if comm.rank == 0:
-        by_reason: Dict[str, str] = {}
-        for text in faults:
-            by_reason.setdefault(text.split(": ", 1)[1], text)
-        for text in by_reason.values():
-            print(f"could not start: {text}", file=sys.stderr, flush=True)
-    if faults:
-        schedule.meet(comm)  # mpirun ends all ranks when the first has failed, and rank 0 has to have spoken by then
-    return bool(faults)
-
-
-def _share(job: Job, ranks: int) -> int:
-    """The connections of one rank."""
-    return job.connections if not job.max_connections else max(1, min(job.connections, job.max_connections // ranks))
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _slurm_job() -> Optional[str]:
-    return os.environ.get("SLURM_JOB_ID")
-
-
-def _plan(job: Job, store: Store, script: Optional[str], ranks: int, threads: int, also: Tuple[str, ...]) -> Plan:
-    """List, leave out what the ledger says is done, and write run.json. On rank 0. Raises EojobError, OSError."""
-    started = time.time()
+def _find(job: Job, store: Store, script: Optional[str], target: Optional[Target]) -> _Found:
+    """The products of the job, and what the ledger says is done. On rank 0. Raises EojobError, OSError."""
     os.makedirs(job.output_dir, exist_ok=True)
-    run = _now().replace("-", "").replace(":", "") + "-" + (_slurm_job() or str(os.getpid()))
-    parameters = jobfile.parameters_hash(job, script)
     prefixes = catalogue.product_prefixes(store, job)
-    done = {} if job.overwrite else {
-        name: record for name, record in ledger.last_done(job.output_dir).items()
-        if ledger.still_good(record, job.output_dir, parameters)}
     names = {prefix: prefix.split("/")[-2][:-len(".SAFE")] for prefix in prefixes}
-    todo = catalogue.describe_all(store, [p for p in prefixes if names[p] not in done], job.bands, threads,
-                                  also)
-    skipped = [name for name in names.values() if name in done]
-    plan = Plan(run, parameters, todo, len(prefixes))
+    parameters = jobfile.parameters_hash(job, script)
+    done: Dict[str, Record] = {}
+    if not job.overwrite:
+        there = target.sizes() if target else {}
+        done = ledger.good(ledger.last_done(job.output_dir, ledger.IDENTITY), job.output_dir, parameters, there.get)
+    wanted = set(names.values())
+    return _Found(parameters, names, {name: record for name, record in done.items() if name in wanted})
+
+
+def _describe(comm: Any, store: Store, found: Optional[_Found], threads: int, also: Any) -> List[Entry]:
+    """What is still to do, the largest first, on rank 0; every rank lists a part of it."""
+    shares: Any = None
+    if found is not None:
+        to_do = [prefix for prefix, name in found.names.items() if name not in found.done]
+        shares = catalogue.slices(to_do, comm.size)
+    share = comm.scatter(shares)
+    described = on_all(comm, lambda: catalogue.describe_all(store, share, store.job.bands, threads, also))
+    gathered = comm.gather(described)
+    return catalogue.largest_first([entry for entries in gathered for entry in entries]) if comm.rank == 0 else []
+
+
+def _plan(job: Job, found: _Found, entries: List[Entry], ranks: int, started: float) -> Plan:
+    """Write run.json and enter what was done before. On rank 0. Raises OSError."""
+    slurm_job = os.environ.get("SLURM_JOB_ID")
+    run = now().replace("-", "").replace(":", "") + "-" + (slurm_job or str(os.getpid()))
+    plan = Plan(run, found.parameters, slurm_job, len(entries), len(found.names))
+    seconds = time.time() - started
     ledger.write_run(job.output_dir, {
-        "run": run, "state": "running", "started": _now(), "started_epoch": started, "ended_epoch": None,
-        "slurm_job_id": _slurm_job(), "ranks": ranks, "engine": job.engine, "parameters": parameters,
+        "run": run, "state": "running", "started": now(), "started_epoch": started, "ended_epoch": None,
+        "slurm_job_id": slurm_job, "ranks": ranks, "engine": job.engine, "parameters": found.parameters,
         "bands": list(job.bands), "resolution": job.resolution, "downsampling": job.downsampling,
-        "endpoint_url": job.endpoint_url, "bucket": job.bucket, "prefix": job.prefix, "total": plan.total,
-        "list_seconds": round(time.time() - started, 3),
-        "products": [{"product": e.name, "bytes": e.size()} for e in todo] + [
-            {"product": name, "bytes": 0} for name in skipped]})
-    book = ledger.Ledger(job.output_dir, run, 0)
-    for name in skipped:
-        book.record({"product": name, "state": "skipped", "run": run, "parameters": parameters, "rank": 0,
-                     "host": atomic.host(), "ended": _now(), "output": done[name]["output"],
-                     "output_bytes": done[name]["output_bytes"], "done_in": done[name]["run"]})
-    print(f"[rank 0 {atomic.host()}] {plan.total} products, {len(skipped)} done before, {len(todo)} to do,"
-          f" {sum(e.size() for e in todo) / 1e6:.1f} MB to fetch, {ranks} rank(s), listed in"
-          f" {time.time() - started:.1f} s", flush=True)
+        "method": job.method, "endpoint_url": job.endpoint_url, "bucket": job.bucket, "prefix": job.prefix,
+        "total": plan.total, "list_seconds": round(seconds, 3),
+        "products": [{"product": e.name, "bytes": e.size()} for e in entries] + [
+            {"product": name, "bytes": 0} for name in found.done]})
+    _enter_done(job, plan, found)
+    print(f"[rank 0 {atomic.host()}] {plan.total} products, {len(found.done)} done before, {plan.to_do} to do,"
+          f" {sum(e.size() for e in entries) / 1e6:.1f} MB to fetch, {ranks} rank(s), listed in"
+          f" {seconds:.1f} s", flush=True)
+    if job.method == "wavelet":
+        print(f"[rank 0 {atomic.host()}] method wavelet: pixels are approximate; the report says by how much",
+              flush=True)
     return plan
 
 
-def _work(rank: _Rank, comm: Any) -> List[Record]:
+def _enter_done(job: Job, plan: Plan, found: _Found) -> None:
+    if found.done:
+        ledger.Ledger(job.output_dir, plan.run, 0).record(*(
+            {"product": name, "state": "skipped", "run": plan.run, "parameters": plan.parameters, "rank": 0,
+             "host": atomic.host(), "ended": now(), "output": done["output"], "output_bytes": done["output_bytes"],
+             "done_in": done["run"]} for name, done in found.done.items()))
+
+
+def _work(comm: Any, rank: Rank, entries: List[Entry]) -> List[Record]:
     """The products that this rank gets; their records."""
-    job, results = rank.job, []
-    atomic.clean_results(job.output_dir)
-    book = ledger.Ledger(job.output_dir, rank.plan.run, rank.number)
-    at_hand: List[str] = []  # the output that is being written
-    with schedule.Counter(comm, len(rank.plan.todo)) as counter:
-        clean_up = [rank.engine.abort, lambda: atomic.remove_partial(*at_hand),
-                    lambda: shutil.rmtree(rank.scratch, ignore_errors=True),
-                    lambda: _interrupted(rank), lambda: time.sleep(_LAST_PAUSE if comm.size > 1 else 0)]
-        with shutdown.on_sigterm(clean_up), _activated(rank), geotiff.environment():
-            while True:
-                index = counter.next()
-                if index is None:
-                    break
-                entry = rank.plan.todo[index]
-                output = os.path.join(job.output_dir, entry.name + ".tif")
-                at_hand[:] = [output, _picture(output)]
-                record = _one_product(rank, entry, output)
-                at_hand[:] = []
-                book.record(record)
-                results.append(record)
-                print(_line(rank, index, record), flush=True)
-    return results
+    hosts = comm.allgather(atomic.host())
+    with schedule.Dealer(comm, entries if comm.rank == 0 else None) as dealer:
+        if rank.plan.to_do < comm.size and comm.rank not in schedule.working_ranks(hosts, rank.plan.to_do):
+            rank.node.leave()  # the products go to ranks that are spread over the nodes, and have more cores each
+            return []
+        return pipeline.work(rank, dealer, comm.size == 1, lambda: _interrupted(rank))
 
 
-@contextlib.contextmanager
-def _activated(rank: _Rank) -> Iterator[None]:
-    facade.activate(rank.job, rank.engine)
-    try:
-        yield
-    finally:
-        facade.activate(None, None)
-
-
-def _interrupted(rank: _Rank) -> None:
+def _interrupted(rank: Rank) -> None:
     if rank.number == 0:
         _close_run(rank.job, rank.plan.run, "interrupted", None)
     print(f"[{rank.label()}] ended by SIGTERM; what is done stays done, start the job again for the rest", flush=True)
-
-
-def _picture(output: str) -> str:
-    return os.path.splitext(output)[0] + ".png"
-
-
-def _one_product(rank: _Rank, entry: Entry, output: str) -> Record:
-    """Fetch, process and publish one product; its record, whatever happens."""
-    started = time.time()
-    record: Record = {
-        "product": entry.name, "run": rank.plan.run, "rank": rank.number, "host": atomic.host(), "pid": os.getpid(),
-        "slurm_job_id": _slurm_job(), "parameters": rank.plan.parameters, "started": _now(), "bytes": 0,
-        "seconds": {"list": entry.seconds}}
-    try:
-        _process_product(rank, entry, output, record)
-        record["state"] = "done"
-    except (Exception, SystemExit) as error:  # one product's failure never stops the others
-        record["state"] = "failed"
-        record["error"] = _reason(error)
-        record["traceback"] = traceback.format_exc()
-    finally:
-        atomic.remove_partial(output, _picture(output))
-        shutil.rmtree(os.path.join(rank.scratch, entry.name + ".SAFE"), ignore_errors=True)
-    record["seconds"]["total"] = time.time() - started
-    record["seconds"] = {phase: round(seconds, 3) for phase, seconds in record["seconds"].items()}
-    record["ended"] = _now()
-    return record
-
-
-def _process_product(rank: _Rank, entry: Entry, output: str, record: Record) -> None:
-    """The product's phases; fills in `record` as they pass. Raises what stops the product."""
-    if entry.fault:
-        raise ProductError(entry.fault)
-    partial, picture = atomic.partial_path(output), _picture(output)
-    rank.engine.seconds = {}
-    with FetchedProduct(rank.store, entry, rank.job.bands, rank.scratch, rank.connections) as source:
-        try:
-            product = rank.engine.read_product(source)
-            try:
-                rank.process(product, partial)
-            finally:
-                rank.engine.close_product(product)
-            source.wait()  # a script may leave bands unread; what is fetched is verified all the same
-        finally:
-            record["bytes"], record["verified"] = source.bytes_fetched, source.verified
-            record["seconds"].update(fetch=source.fetch_seconds, wait=source.wait_seconds, **rank.engine.seconds)
-    if not os.path.exists(partial):
-        raise ProductError("process() wrote no result; end it with ProductIO.writeProduct(product, output, 'GeoTIFF')")
-    started = time.time()
-    quicklook.write(partial, atomic.partial_path(picture), rank.engine.result_bands())
-    record["seconds"]["quicklook"] = time.time() - started
-    record["output_bytes"] = os.path.getsize(partial)
-    atomic.publish(atomic.partial_path(picture), picture)
-    atomic.publish(partial, output)  # last: a .tif says that the product is done
-    record["output"], record["quicklook"] = os.path.basename(output), os.path.basename(picture)
-
-
-def _reason(error: BaseException) -> str:
-    """One line; our own errors say it all, others need their class."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, EojobError) and text else f"{type(error).__name__}: {text}"
-
-
-def _line(rank: _Rank, index: int, record: Record) -> str:
-    seconds = record["seconds"]
-    head = f"[{rank.label()}] {index + 1}/{len(rank.plan.todo)} {record['product']} {record['state']}"
-    if record["state"] == "failed":
-        return f"{head}: {record['error']}"
-    phases = " ".join(f"{phase} {seconds[phase]:.1f} s" for phase in ("fetch", "decode", "write") if phase in seconds)
-    return f"{head} {record['bytes'] / 1e6:.1f} MB fetched, {phases}, in all {seconds['total']:.1f} s"
 
 
 def _close_run(job: Job, run: str, state: str, code: Optional[int]) -> None:
@@ -318,8 +185,7 @@ def _close_run(job: Job, run: str, state: str, code: Optional[int]) -> None:
 def _finish(job: Job, plan: Plan, failed: List[Record], code: int, seconds: float) -> None:
     """Close run.json and say how it went. On rank 0."""
     _close_run(job, plan.run, "finished", code)
-    done = len(plan.todo) - len(failed)
-    print(f"[rank 0 {atomic.host()}] {done} done, {len(failed)} failed, {plan.total - len(plan.todo)} done before,"
-          f" in {seconds:.1f} s", flush=True)
+    print(f"[rank 0 {atomic.host()}] {plan.to_do - len(failed)} done, {len(failed)} failed,"
+          f" {plan.total - plan.to_do} done before, in {seconds:.1f} s", flush=True)
     if failed:
         print(report.table(["product", "why it failed"], [[r["product"], r["error"]] for r in failed]), flush=True)

@@ -34,6 +34,14 @@ class Metadata(NamedTuple):
     grids: Dict[int, Grid]     # by pixel size: 10, 20, 60 (m)
 
 
+class Item(NamedTuple):
+    """An object of a product, as the store lists it."""
+
+    path: str  # inside NAME.SAFE
+    size: int  # bytes
+    etag: str  # without quotes; "" when it is not known
+
+
 class Checksum(NamedTuple):
     """An object's entry in manifest.safe."""
 
@@ -51,16 +59,16 @@ def check_name(name: str) -> None:
     raise ProductError(f"{name} is not the name of a Sentinel-2 Level-1C product (S2?_MSIL1C_…)")
 
 
-def needed_objects(sizes: Dict[str, int], bands: Sequence[str],
-                   also: Iterable[str] = ()) -> Dict[str, Tuple[str, int]]:
+def needed_objects(found: Dict[str, Tuple[int, str]], bands: Sequence[str],
+                   also: Iterable[str] = ()) -> Dict[str, Item]:
     """The objects of a product that a job needs.
 
     Args:
-        sizes: bytes by path inside NAME.SAFE, of all the product's objects.
+        found: (bytes, ETag) by path inside NAME.SAFE, of all the product's objects.
         bands: SNAP's names.
         also: patterns of more objects, see `Engine.also_needed`; those that there are none of are no fault.
     Returns:
-        {role: (path, bytes)}; the roles are "product" and "tile" (XML), "manifest" (left out when there is none),
+        {role: Item}; the roles are "product" and "tile" (XML), "manifest" (left out when there is none),
         each band's name, and for what `also` adds the path itself.
     Raises:
         ProductError: naming all that is missing.
@@ -69,12 +77,13 @@ def needed_objects(sizes: Dict[str, int], bands: Sequence[str],
                 "manifest": re.escape(MANIFEST)}
     for band in bands:
         patterns[band] = rf"GRANULE/[^/]+/IMG_DATA/[^/]+_{file_suffix(band)}\.jp2"
-    found: Dict[str, Tuple[str, int]] = {}
+    needed: Dict[str, Item] = {}
     faults: List[str] = []
+    ordered = sorted(found)
     for role, pattern in patterns.items():
-        paths = [path for path in sorted(sizes) if re.match(f"^{pattern}$", path)]
+        paths = list(filter(re.compile(f"^{pattern}$").match, ordered))  # for a million keys this is where time goes
         if len(paths) == 1:
-            found[role] = (paths[0], sizes[paths[0]])
+            needed[role] = Item(paths[0], *found[paths[0]])
         elif len(paths) > 1:
             faults.append(f"{len(paths)} objects match {pattern} where one should")
         elif role != "manifest":
@@ -85,8 +94,8 @@ def needed_objects(sizes: Dict[str, int], bands: Sequence[str],
     suffixes = "|".join(file_suffix(band) for band in bands)
     for pattern in also:
         pattern = pattern.replace("{bands}", suffixes)
-        found.update((path, (path, sizes[path])) for path in sorted(sizes) if re.match(f"^(?:{pattern})$", path))
-    return found
+        needed.update((path, Item(path, *found[path])) for path in ordered if re.match(f"^(?:{pattern})$", path))
+    return needed
 
 
 def _parse(path: str) -> ElementTree.Element:

@@ -1,8 +1,12 @@
 """The object store: a boto3 client, one policy of retries, and errors turned into sentences that a user can act on."""
 
+import contextlib
+import email.utils
 import random
+import socket
+import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Tuple, TypeVar
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, TypeVar
 
 import boto3
 import botocore.exceptions as botocore_errors
@@ -16,7 +20,11 @@ from .jobfile import Job
 T = TypeVar("T")
 
 _RETRIED_STATUS = (429, 500, 502, 503, 504)
-_LONGEST_PAUSE = 20.0  # s
+_LONGEST_PAUSE = 20.0    # s, before a repeat that the store has set no time for
+_LONGEST_ASKED = 300.0   # s, that a store may ask for with Retry-After
+_BLOCK = 256 * 1024      # bytes taken from a connection at a time
+_PROGRESS = 1024 * 1024  # bytes of an answer after which its repeats are counted anew
+_SLOWEST = 64 * 1024     # bytes/s; an answer that takes longer, and the read time-out, is cut and asked for again
 _BAD_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "InvalidToken", "ExpiredToken", "403",
              "Forbidden", "RequestTimeTooSkewed")
 # Old botocore lets urllib3's errors through while a body is read.
@@ -33,15 +41,34 @@ class StoreError(EojobError):
         self.kind = kind
 
 
+class StoppedError(EojobError):
+    """A read was ended by its `stop`."""
+
+
+class Answer(NamedTuple):
+    """How a part of an object was had."""
+
+    requests: int
+    etag: str  # of the object; "" when the store gives none
+
+
+def same_object(key: str, before: Optional[str], etag: str) -> str:
+    """`etag`, when it is the one `before` (None: there was none yet); otherwise a StoreError."""
+    if before is not None and etag != before:
+        raise StoreError("object", f"object '{key}' was replaced while it was read; start the job again to list anew")
+    return etag
+
+
 class Store:
     """One bucket of one endpoint. Safe to use from several threads."""
 
     def __init__(self, job: Job, connections: int) -> None:
         """`connections` is the number of requests that may run at the same time."""
         self.job = job
+        self._not_before = 0.0  # time.monotonic() until which the store has asked all to wait
         try:
             session = boto3.session.Session(profile_name=job.profile or None)
-            self._client: Any = session.client(
+            self.client: Any = session.client(
                 "s3", endpoint_url=job.endpoint_url, region_name=job.region,
                 config=Config(
                     s3={"addressing_style": "path"}, signature_version="s3v4", max_pool_connections=connections,
@@ -51,14 +78,16 @@ class Store:
         except (botocore_errors.BotoCoreError, ValueError) as error:
             raise self.explain(error) from error
 
-    def pages(self, prefix: str, delimiter: str = "") -> Iterator[Dict[str, Any]]:
+    def pages(self, prefix: str, delimiter: str = "", start_after: str = "") -> Iterator[Dict[str, Any]]:
         """The pages of ListObjectsV2 below `prefix`, `job.page_size` keys each. Raises StoreError."""
         options: Dict[str, Any] = {"Bucket": self.job.bucket, "Prefix": prefix, "MaxKeys": self.job.page_size}
         if delimiter:
             options["Delimiter"] = delimiter
+        if start_after:
+            options["StartAfter"] = start_after
         while True:
             # boto3's paginator would begin anew after a page that failed; this repeats that page.
-            page = self.retrying(lambda: self._client.list_objects_v2(**options))
+            page = self.retrying(lambda: self.client.list_objects_v2(**options))
             if not {"Name", "KeyCount", "IsTruncated", "Contents", "CommonPrefixes"} & set(page):
                 raise self._not_s3()  # a page of the web that happens to be XML
             yield page
@@ -72,32 +101,79 @@ class Store:
                 for page in self.pages(prefix) for entry in page.get("Contents", ())
                 if not (entry["Key"].endswith("/") and int(entry["Size"]) == 0)}
 
-    def read(self, key: str, first: int, count: int) -> bytes:
-        """`count` bytes of an object from byte `first` on; a shorter answer is retried, then an error."""
-        def request() -> bytes:
-            span = f"bytes={first}-{first + count - 1}"
-            data: bytes = self._client.get_object(Bucket=self.job.bucket, Key=key, Range=span)["Body"].read()
-            if len(data) != count:
-                raise botocore_errors.IncompleteReadError(actual_bytes=len(data), expected_bytes=count)
-            return data
-        return self.retrying(request, key)
+    def read(self, key: str, first: int, count: int, stop: Optional[threading.Event] = None) -> Tuple[bytes, Answer]:
+        """`count` bytes of an object from byte `first` on; see `stream`."""
+        blocks: List[bytes] = []
+        answer = self.stream(key, first, count, lambda block: blocks.append(block), stop)
+        return b"".join(blocks), answer
+
+    def stream(self, key: str, first: int, count: int, take: Callable[[bytes], Any],
+               stop: Optional[threading.Event] = None) -> Answer:
+        """Hand `count` bytes of an object from byte `first` on to `take`, block by block.
+
+        After a broken connection the rest alone is asked for again. `stop`: when set, ends pauses and reading.
+
+        Raises:
+            StoreError: it cannot be had, or another object has taken its place meanwhile.
+            StoppedError: `stop` was set.
+        """
+        got = requests = 0
+        etag = None
+
+        def request() -> None:
+            nonlocal got, requests, etag
+            requests += 1
+            span = f"bytes={first + got}-{first + count - 1}"
+            answer = self.client.get_object(Bucket=self.job.bucket, Key=key, Range=span)
+            etag = same_object(key, etag, str(answer.get("ETag", "")).strip('"'))
+            body = answer["Body"]
+            with _cut_after(body, self.job.read_timeout + (count - got) / _SLOWEST):
+                while got < count:
+                    block = body.read(min(_BLOCK, count - got))
+                    if not block:
+                        raise botocore_errors.IncompleteReadError(actual_bytes=got, expected_bytes=count)
+                    if stop is not None and stop.is_set():
+                        body.close()
+                        raise StoppedError(f"reading {key} was stopped")
+                    take(block)
+                    got += len(block)
+        self.retrying(request, key, stop, lambda: got // _PROGRESS)
+        return Answer(requests, etag or "")
 
     def bucket_names(self) -> List[str]:
         """The buckets that these credentials see. Raises StoreError."""
-        answer = self.retrying(self._client.list_buckets)
+        answer = self.retrying(self.client.list_buckets)
         return sorted(bucket["Name"] for bucket in answer.get("Buckets", ()))
 
-    def retrying(self, request: Callable[[], T], key: str = "") -> T:
-        """The result of `request`, repeated with growing pauses after 429, 5xx and broken connections."""
-        for attempt in range(self.job.retries + 1):
+    def retrying(self, request: Callable[[], T], key: str = "", stop: Optional[threading.Event] = None,
+                 progress: Callable[[], int] = lambda: 0) -> T:
+        """The result of `request`, repeated with growing pauses after 429, 5xx and broken connections.
+
+        Repeats are counted anew whenever `progress` has grown. A store that asks for a pause is left alone by all
+        threads until then.
+        """
+        attempt, reached = 0, 0
+        while True:
+            self._wait(self._not_before - time.monotonic(), stop)
             try:
                 return request()
             except _ERRORS as error:
-                retried, pause = _retry(error, attempt)
-                if not retried or attempt == self.job.retries:
+                if progress() > reached:
+                    attempt, reached = 0, progress()
+                if attempt == self.job.retries or not _is_retried(error):
                     raise self.explain(error, key) from error
-            time.sleep(pause)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                asked = _asked_pause(error)
+            if asked is not None:
+                self._not_before = max(self._not_before, time.monotonic() + asked)
+            self._wait(min(_LONGEST_PAUSE, 0.5 * 2 ** attempt) * random.uniform(0.5, 1.0), stop)
+            attempt += 1
+
+    @staticmethod
+    def _wait(seconds: float, stop: Optional[threading.Event]) -> None:
+        if seconds > 0:
+            (stop or threading.Event()).wait(seconds)
+        if stop is not None and stop.is_set():
+            raise StoppedError("the transfer was stopped")
 
     def _not_s3(self) -> StoreError:
         return StoreError("endpoint", f"endpoint_url: what answers at {self.job.endpoint_url} does not speak S3;"
@@ -147,14 +223,43 @@ def _cause(error: Exception) -> str:
     return type(error).__name__
 
 
-def _retry(error: Exception, attempt: int) -> Tuple[bool, float]:
-    """Whether a request that failed is worth repeating, and after how many seconds."""
-    pause = min(_LONGEST_PAUSE, 0.5 * 2 ** attempt) * random.uniform(0.5, 1.0)
+def _is_retried(error: Exception) -> bool:
+    """Whether a request that failed is worth repeating."""
     if isinstance(error, botocore_errors.ClientError):
-        answer = error.response.get("ResponseMetadata", {})
-        after = str(answer.get("HTTPHeaders", {}).get("retry-after", ""))
-        if after.isdigit():
-            pause = max(pause, min(_LONGEST_PAUSE, float(after)))
-        return answer.get("HTTPStatusCode") in _RETRIED_STATUS, pause
+        return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in _RETRIED_STATUS
     # Old botocore takes a page that was cut off for XML that is wrong.
-    return isinstance(error, (*_BROKEN_CONNECTION, ResponseParserError)), pause
+    return isinstance(error, (*_BROKEN_CONNECTION, ResponseParserError))
+
+
+def _asked_pause(error: Exception) -> Optional[float]:
+    """Seconds that the store asks to wait with Retry-After (a number or a date), None when it does not."""
+    headers = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    after = str(headers.get("retry-after", "")).strip()
+    if after.isdigit():
+        return min(_LONGEST_ASKED, float(after))
+    try:
+        return min(_LONGEST_ASKED, max(0.0, email.utils.parsedate_to_datetime(after).timestamp() - time.time()))
+    except (TypeError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def _cut_after(body: Any, seconds: float) -> Iterator[None]:
+    """Break the connection of an answer that is still being read after `seconds`.
+
+    The read time-out begins anew with every byte, so a server that trickles would hold a rank for ever.
+    """
+    def cut() -> None:
+        # The response's own socket: its connection has let go of it when the answer is to be the last on it.
+        response = getattr(getattr(body, "_raw_stream", None), "_fp", None)
+        sock = getattr(getattr(getattr(response, "fp", None), "raw", None), "_sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)  # wakes the reader, which sees an answer that was cut off
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does the shared counter work under this cluster's MPI? Run on two nodes or more, through sbatch or by hand:
+"""Does the sharing of products work under this cluster's MPI? Run on two nodes or more, through sbatch or by hand:
 
     mpirun -n 4 --map-by node python3 mpi_schedule_check.py [FOLDER_OF_EOJOB]
 
@@ -34,14 +34,14 @@ def main():
     if comm.size < 2:
         sys.exit("start it with mpirun on at least 2 ranks")
     mine, waits = [], []
-    with schedule.Counter(comm, TOTAL) as counter:
+    with schedule.Dealer(comm, list(range(TOTAL)) if comm.rank == 0 else None) as dealer:
         while True:
             asked = time.time()
-            number = counter.next()
+            dealt = dealer.next()
             waits.append(time.time() - asked)
-            if number is None:
+            if dealt is None:
                 break
-            mine.append(number)
+            mine.append(dealt[1])
             if comm.rank == 0:
                 decode(BUSY)
             else:

@@ -41,6 +41,10 @@ class Source(abc.ABC):
     def band_path(self, band: str) -> str:
         """Path of the JP2 of `band`, once it is whole and verified; raises ProductError when it cannot be had."""
 
+    def reduction(self, band: str) -> Any:
+        """The `reduced.Reduced` when what `band_path` gave holds a lower resolution only; None when it holds all."""
+        return None
+
     @abc.abstractmethod
     def wait(self) -> None:
         """Return when every object is on disk and verified; for engines that read the folder as a whole."""
@@ -56,6 +60,9 @@ class Engine(abc.ABC):
         """`job` is a `jobfile.Job`."""
         self.job = job
         self.seconds: Dict[str, float] = {}  # of the product at hand by phase ("decode", "write"); wall clock
+        self.approximation: Dict[str, Any] = {}  # of the product at hand by band; see `reduced.error`
+        self.previews: Dict[str, Tuple[List[str], List[Any]]] = {}  # by path written: bands and small planes of them
+        self.cores: Callable[[], int] = lambda: 1  # that this rank may use now; others of the node may have ended
 
     @abc.abstractmethod
     def check(self) -> None:

@@ -3,25 +3,26 @@
 A product is a description until it is written. Then each band is decoded at full resolution in windows of one row of
 JPEG 2000 tiles, reduced, and written in rows of GeoTIFF tiles: about 180 MB per rank on a tile of 10980 x 10980.
 
-Reading at a lower resolution (`out_shape`, overviews) is never used: a JP2 answers with a wavelet approximation, which
-is neither First nor Mean.
+A JP2 answers a request for fewer pixels (`out_shape`, overviews) with a wavelet approximation, which is neither First
+nor Mean. Only a job of the method "wavelet" reads so, and its results say it.
 """
 
 import logging
 import os
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import rasterio
 from rasterio.windows import Window
 
 from .. import bands as band_table
-from .. import geotiff, safe
+from .. import geotiff, reduced, safe
 from ..errors import CorruptError, EojobError, ProductError
 from . import Engine, Source, unsupported
 
 _WINDOW_ROWS = 1024
+_MOST_WINDOWS = 2  # decoded at once by several threads; more would not fit GDAL's cache
 _LARGEST_UINT32_FACTOR = 256  # 256 * 256 * 65535 still fits uint32
 
 
@@ -38,12 +39,15 @@ class GdalProduct(NamedTuple):
 class GdalEngine(Engine):
     """Resample (First, Mean; Nearest) and Subset (sourceBands) to GeoTIFF."""
 
+    _scratch = ""     # the rank's own folder on local disk
+    _decoding = 0.0   # s, of the product at hand, with what it has waited for
+
     def check(self) -> None:
         with geotiff.environment() as env:
             if "JP2OpenJPEG" not in env.drivers():
                 raise EojobError(f"engine: this GDAL ({rasterio.__gdal_version__}) reads no JPEG 2000 (JP2OpenJPEG);"
                                  " install rasterio from PyPI's wheels")
-            geotiff.check_compression(self.job.compress)
+            geotiff.check(self.job.compress, self.job.format)
 
     def read_product(self, source: Source) -> GdalProduct:
         return GdalProduct(source, source.bands)
@@ -59,31 +63,77 @@ class GdalEngine(Engine):
             raise EojobError(f"format '{format_name}' is unknown; engine gdal writes GeoTIFF")
         metadata = product.source.metadata()
         resolution, shape, corner = _output_grid(product, metadata)
-        tags = geotiff.tags(metadata, product.bands, resolution, product.downsampling) if product.copy_metadata else {}
+        levels = {band: self._levels(band, resolution) for band in product.bands}
+        words = product.downsampling if not any(levels.values()) else "wavelet (approximate)"
+        tags = geotiff.tags(metadata, product.bands, resolution, words) if product.copy_metadata else {}
         tags["TIFFTAG_COPYRIGHT"] = geotiff.attribution(metadata)
-        decode = 0.0
-        waited = product.source.wait_seconds
-        started = time.time()
+        plain = path if self.job.format == "geotiff" else os.path.join(self._scratch, "plain.tif")
+        self._decoding = 0.0
+        waited, started = product.source.wait_seconds, time.time()
         with geotiff.environment(), geotiff.raising(f"{os.path.basename(path)} cannot be written", ProductError):
-            writer = geotiff.Writer(path, shape, product.bands, metadata.epsg, corner, resolution,
+            writer = geotiff.Writer(plain, shape, product.bands, metadata.epsg, corner, resolution,
                                     self.job.compress, tags)
             try:
                 for index, band in enumerate(product.bands):
-                    strips = _strips(product.source, metadata, band, resolution, product.downsampling)
-                    top = 0
-                    while True:
-                        asked = time.time()
-                        strip = next(strips, None)
-                        decode += time.time() - asked
-                        if strip is None:
-                            break
-                        writer.write(index, top, strip)
-                        top += len(strip)
+                    self._write_band(writer, index, product, metadata, resolution, levels[band])
             finally:
                 writer.close()
+            if plain != path:
+                geotiff.to_cog(plain, path, self.job.compress)
+                os.remove(plain)
+        self.previews[path] = list(product.bands), writer.preview
         waited = product.source.wait_seconds - waited
-        self.seconds["decode"] = decode - waited
-        self.seconds["write"] = time.time() - started - decode
+        self.seconds["decode"] = self._decoding - waited
+        self.seconds["write"] = time.time() - started - self._decoding
+
+    def start(self, scratch: str) -> None:
+        self._scratch = scratch
+
+    def _levels(self, band: str, resolution: int) -> int:
+        """How often the wavelet transform halves the band in this job; 0: it is decoded as it is."""
+        if self.job.method != "wavelet":
+            return 0
+        return band_table.wavelet_levels(band_table.NATIVE_RESOLUTION[band], resolution)
+
+    def _write_band(self, writer: geotiff.Writer, index: int, product: GdalProduct, metadata: safe.Metadata,
+                    resolution: int, levels: int) -> None:
+        band, source = product.bands[index], product.source
+        strips = self._strips(source, metadata, band, resolution, product.downsampling, levels)
+        top = 0
+        while True:
+            asked = time.time()
+            strip = next(strips, None)
+            self._decoding += time.time() - asked
+            if strip is None:
+                break
+            writer.write(index, top, strip)
+            top += len(strip)
+        if levels:
+            self.approximation[band] = _error(source, band, levels)
+
+    def _strips(self, source: Source, metadata: safe.Metadata, band: str, resolution: int, downsampling: str,
+                levels: int) -> Iterator[np.ndarray]:
+        """The band at `resolution`, top to bottom, in strips (rows, columns) uint16 as high as a GeoTIFF's tile."""
+        path, native = source.band_path(band), band_table.NATIVE_RESOLUTION[band]
+        dropped = levels if source.reduction(band) else 0
+        blocks = _windows(path, levels - dropped, self.cores,
+                          lambda dataset: _check_band(dataset, native, metadata, dropped, levels - dropped))
+        side = native << levels  # m, of the pixels in `blocks`
+        if resolution < side:
+            blocks = (_repeat(block, side // resolution) for block in blocks)
+        elif downsampling == "Mean":
+            blocks = mean(blocks, resolution // side)
+        else:
+            blocks = first(blocks, resolution // side)
+        yield from _regroup(blocks, geotiff.BLOCK)
+
+
+def _error(source: Source, band: str, levels: int) -> Dict[str, Any]:
+    """How far the band's approximate pixels are off; see `reduced.error`. Empty when the band holds no data."""
+    path, reduction = source.band_path(band), source.reduction(band)
+    if reduction is None:
+        return reduced.error_of_whole(path, levels)
+    return reduced.error(path, reduction.sample, reduction.sample_index, levels) if reduction.sample else {}
 
 
 def _resample(parameters: Dict[str, Any], product: GdalProduct) -> GdalProduct:
@@ -150,51 +200,56 @@ def _output_grid(product: GdalProduct, metadata: safe.Metadata) -> Tuple[int, Tu
     return resolution, (rows, columns), (ulx, uly)
 
 
-def _strips(source: Source, metadata: safe.Metadata, band: str, resolution: int,
-            downsampling: str) -> Iterator[np.ndarray]:
-    """The band at `resolution`, top to bottom, in strips (rows, columns) uint16 as high as a tile of the GeoTIFF."""
-    path, native = source.band_path(band), band_table.NATIVE_RESOLUTION[band]
-    name = os.path.basename(path)
-    with geotiff.raising(f"{name} cannot be opened", CorruptError):
-        opened = rasterio.open(path)
-    with opened as dataset:
-        _check_band(dataset, name, native, metadata)
-        blocks = _windows(dataset)
-        if resolution < native:
-            blocks = (_repeat(block, native // resolution) for block in blocks)
-        elif downsampling == "Mean":
-            blocks = mean(blocks, resolution // native)
-        else:
-            blocks = first(blocks, resolution // native)
-        yield from _regroup(blocks, geotiff.BLOCK)
+def _check_band(dataset: Any, native: int, metadata: safe.Metadata, dropped: int, overview: int) -> None:
+    """Raise ProductError unless the JP2 is what MTD_TL.xml says of it.
 
-
-def _check_band(dataset: Any, name: str, native: int, metadata: safe.Metadata) -> None:
-    """Raise ProductError unless the JP2 is what MTD_TL.xml says of it."""
-    grid = metadata.grids[native]
+    Args:
+        native: m.
+        dropped: resolution levels that the file does not hold.
+        overview: further levels that the dataset leaves out.
+    """
+    grid, name = metadata.grids[native], os.path.basename(dataset.name)
+    rows, columns = (-(-side // 2 ** (dropped + overview)) for side in (grid.rows, grid.columns))
     found = f"{dataset.count} x {dataset.dtypes[0]} of {dataset.width} x {dataset.height}"
-    said = f"1 x uint16 of {grid.columns} x {grid.rows}"
+    said = f"1 x uint16 of {columns} x {rows}"
     if found != said:
         raise ProductError(f"{name} holds {found} pixels, and MTD_TL.xml says {said}")
     if dataset.crs is None:
         return  # no georeferencing of its own to compare with
     if dataset.crs.to_epsg() != metadata.epsg:
         raise ProductError(f"{name} is in {dataset.crs}, and MTD_TL.xml says EPSG:{metadata.epsg}")
-    expected = (native, 0, grid.ulx, 0, -native, grid.uly)
+    side = native * grid.columns / columns
+    expected = (side, 0, grid.ulx, 0, -side, grid.uly)
     if any(abs(a - b) > 1e-3 for a, b in zip(dataset.transform[:6], expected)):
         raise ProductError(f"{name} is placed at {tuple(dataset.transform[:6])}, and MTD_TL.xml says {expected}")
 
 
-def _windows(dataset: Any) -> Iterator[np.ndarray]:
-    """All rows of a one-band dataset in blocks of whole rows of its tiles, so that each tile is decoded once."""
-    height = dataset.block_shapes[0][0]
-    step = max(1, _WINDOW_ROWS // height) * height
-    for top in range(0, dataset.height, step):
-        window = Window(0, top, dataset.width, min(step, dataset.height - top))
-        # OpenJPEG only warns of some faults and gives zeros in their place.
-        with geotiff.raising(f"{os.path.basename(dataset.name)} cannot be decoded", CorruptError, logging.WARNING):
-            block = dataset.read(1, window=window)
-        yield block
+def _windows(path: str, levels: int, cores: Callable[[], int], check: Callable[[Any], None]) -> Iterator[np.ndarray]:
+    """All rows of a band in blocks of whole rows of its tiles, so that each tile is decoded once.
+
+    Args:
+        levels: resolution levels of the file to leave out; 0 for none.
+        cores: how many to decode with, asked before each block.
+        check: raises when the opened dataset is not what it should be.
+    """
+    name, top, height = os.path.basename(path), 0, 1
+    while top < height:
+        threads = cores()
+        # GDAL keeps the number of threads that it had when the dataset was opened.
+        with geotiff.environment(threads), geotiff.raising(f"{name} cannot be opened", CorruptError):
+            dataset = rasterio.open(path, **({"overview_level": levels - 1} if levels else {}))
+        with dataset:
+            check(dataset)
+            height, rows = dataset.height, dataset.block_shapes[0][0]
+            step = max(1, _WINDOW_ROWS // rows) * rows * min(threads, _MOST_WINDOWS)
+            while top < height and cores() == threads:
+                window = Window(0, top, dataset.width, min(step, height - top))
+                # OpenJPEG only warns of some faults and gives zeros in their place.
+                with geotiff.environment(threads), geotiff.raising(f"{name} cannot be decoded", CorruptError,
+                                                                   logging.WARNING):
+                    block = dataset.read(1, window=window)
+                top += step
+                yield block
 
 
 def first(blocks: Iterator[np.ndarray], factor: int) -> Iterator[np.ndarray]:

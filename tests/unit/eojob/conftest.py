@@ -17,7 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from eojob_support import BUCKET, FILES, free_ports  # first: it makes eojob importable
 
 # isort: split
-from eojob_products import make_safe, product_name
+from eojob_jp2 import Parts, encode
+from eojob_products import band_file, make_safe, pixels, product_name, write_manifest
 
 
 def _expect_nothing(params, **_) -> None:
@@ -111,6 +112,18 @@ def all_bands(tmp_path_factory):
     """One product with every band that tests of the engine use."""
     return make_safe(tmp_path_factory.mktemp("all"), product_name(1), seed=1,
                      bands=("B1", "B2", "B3", "B4", "B5", "B8", "B8A", "B11"))
+
+
+@pytest.fixture(scope="session")
+def plt_product(tmp_path_factory):
+    """A product whose bands tell where their resolutions end, as ESA's do; old encoders do not write that."""
+    folder = tmp_path_factory.mktemp("plt")
+    safe = make_safe(folder, product_name(26), bands=("B2", "B3", "B4", "B5"), seed=26)
+    for band in ("B2", "B3", "B4", "B5"):
+        encoded = encode(folder / "band.jp2", pixels(band, 26), tile=128, codeblock=32, precinct=128)
+        Parts(encoded).write(band_file(safe, band))
+    write_manifest(safe)
+    return safe
 
 
 @pytest.fixture

@@ -107,3 +107,10 @@ def band_file(safe: Path, band: str) -> Path:
     """Where the JP2 of `band` is."""
     start = safe.name.split("_")[2]
     return safe / "GRANULE" / GRANULE / "IMG_DATA" / f"T48PVS_{start}_{file_suffix(band)}.jp2"
+
+
+def assert_first(path, day: int, bands=("B2", "B3", "B4"), factor: int = 2) -> None:
+    """See that the GeoTIFF holds SNAP's First of the product of that day."""
+    with rasterio.open(path) as result:
+        for index, band in enumerate(bands, 1):
+            assert np.array_equal(result.read(index), pixels(band, day)[::factor, ::factor])

@@ -15,7 +15,7 @@ GOOD = {"endpoint_url": "http://data.cloudferro.com", "bucket": "DIAS", "prefix"
 def test_defaults():
     job = jobfile.parse(GOOD)
     assert (job.resolution, job.bands, job.downsampling, job.engine) == (20, ("B2", "B3", "B4"), "First", "gdal")
-    assert (job.page_size, job.max_products, job.compress, job.overwrite) == (1000, 0, "deflate", False)
+    assert (job.page_size, job.max_products, job.compress, job.overwrite) == (1000, 0, "zstd", False)
 
 
 def test_scratch_defaults_to_tmpdir(monkeypatch):
@@ -52,12 +52,39 @@ def test_all_faults_are_named_at_once():
     ("output_dir", "/", "root folder"),
     ("connect_timeout", 0, "above 0"),
     ("max_products", -1, "from 0"),
+    ("method", "approximate", "exact, wavelet"),
+    ("format", "jpeg", "geotiff, cog"),
+    ("write_to", "/tmp", "output_dir, scratch"),
+    ("transfer", "rclone", "boto3, s3cmd"),
+    ("upload_url", "https://bucket/x", "s3://BUCKET"),
+    ("upload_endpoint_url", "host", "must be http"),
 ])
 def test_fault(key, value, words):
     with pytest.raises(jobfile.JobFileError) as caught:
         jobfile.parse(dict(GOOD, **{key: value}))
     assert len(caught.value.faults) == 1
     assert caught.value.faults[0].startswith(f"{key}: ") and words in caught.value.faults[0]
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"method": "wavelet", "engine": "snap"}, 'method: "wavelet" is for engine gdal, and engine is "snap"'),
+    ({"format": "cog", "engine": "gpt"}, 'format: "cog" is for engine gdal'),
+    ({"format": "cog", "compress": "none"}, "use zstd"),
+    ({"method": "wavelet", "resolution": 60, "bands": ["B2", "B5"]}, "for none of B2, B5 gives 60 m"),
+    ({"method": "wavelet", "resolution": 10}, "for none of B2, B3, B4 gives 10 m"),
+])
+def test_what_does_not_go_together(changes, words):
+    with pytest.raises(jobfile.JobFileError) as caught:
+        jobfile.parse(dict(GOOD, **changes))
+    assert len(caught.value.faults) == 1 and words in caught.value.faults[0]
+
+
+@pytest.mark.parametrize("changes", [{"method": "wavelet"}, {"format": "cog"}, {"downsampling": "Mean"},
+                                     {"compress": "lzw"}, {"upload_url": "s3://b/"}])
+def test_what_changes_results_changes_their_hash(changes):
+    job = jobfile.parse(GOOD)
+    assert jobfile.parameters_hash(job, None) == jobfile.parameters_hash(jobfile.parse(dict(GOOD, connections=9)), None)
+    assert jobfile.parameters_hash(jobfile.parse(dict(GOOD, **changes)), None) != jobfile.parameters_hash(job, None)
 
 
 @pytest.mark.parametrize("asked, resolution, fits", [

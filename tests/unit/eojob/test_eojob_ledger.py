@@ -9,9 +9,9 @@ from eojob import atomic, ledger, report
 from eojob_support import python
 
 
-def note(output, run, rank, product, state="done", **more):
+def note(folder, run, rank, product, state="done", **more):
     size = 3
-    ledger.Ledger(str(output), run, rank).record(dict({
+    ledger.Ledger(str(folder), run, rank).record(dict({
         "product": product, "state": state, "run": run, "rank": rank, "host": "h", "ended": run, "bytes": 10 ** 6,
         "parameters": "p", "output": f"{product}.tif", "output_bytes": size, "seconds": {"total": 2.0}}, **more))
 
@@ -42,6 +42,85 @@ def test_what_counts_as_done(tmp_path):
     assert not ledger.still_good(done["A"], str(tmp_path), "q")
     note(tmp_path, "r3", 0, "A", parameters="q")
     assert ledger.last_done(str(tmp_path))["A"]["parameters"] == "q", "what the result is now"
+
+
+def test_many_results_are_looked_at_in_one_go(tmp_path):
+    for name, output in (("A", "A.tif"), ("B", "B.tif"), ("C", "sub/C.tif"), ("D", "s3://mine/D.tif"),
+                         ("E", "s3://mine/E.tif"), ("F", "F.tif"), ("G", "G.tif")):
+        note(tmp_path, "r1", 0, name, output=output, parameters="q" if name == "F" else "p")
+    (tmp_path / "sub").mkdir()
+    for path in ("A.tif", "sub/C.tif", "F.tif"):
+        (tmp_path / path).write_bytes(b"123")
+    (tmp_path / "G.tif").write_bytes(b"1234")
+    objects = {"s3://mine/D.tif": 3, "s3://mine/E.tif": 4}
+    done = ledger.last_done(str(tmp_path), ledger.IDENTITY)
+    assert all(set(record) == set(ledger.IDENTITY) for record in done.values())
+    assert sorted(ledger.good(done, str(tmp_path), "p", objects.get)) == ["A", "C", "D"]
+    assert sorted(ledger.good(done, str(tmp_path), "p")) == ["A", "C"], "nobody can say what the bucket holds"
+    assert ledger.good(done, str(tmp_path / "none"), "p") == {}
+
+
+def test_a_result_without_a_place_is_not_good(tmp_path):
+    note(tmp_path, "r1", 0, "A", output=None)
+    note(tmp_path, "r1", 0, "B", output_bytes=None)
+    assert ledger.good(ledger.last_done(str(tmp_path)), str(tmp_path), "p") == {}
+
+
+def test_records_are_written_together(tmp_path):
+    book = ledger.Ledger(str(tmp_path), "r1", 3)
+    book.record({"product": "A", "state": "done"}, {"product": "B", "state": "failed"})
+    book.record({"product": "C", "state": "skipped", "seconds": {"total": 1.0}})
+    found = list(ledger.records(str(tmp_path), "r1", ("product",)))
+    assert found == [{"product": "A"}, {"product": "B"}, {"product": "C"}]
+
+
+def test_a_ledger_of_the_first_version(tmp_path):
+    """Its run.json holds the list of products."""
+    run = {"run": "r1", "state": "interrupted", "started_epoch": 1000.0, "ended_epoch": 1010.0, "total": 2, "ranks": 1,
+           "products": [{"product": "A", "bytes": 10}, {"product": "B", "bytes": 30}]}
+    folder = tmp_path / "ledger" / "r1"
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(run))
+    note(tmp_path, "r1", 0, "A", bytes=10)
+    status = report.status(str(tmp_path))
+    assert (status["bytes_total"], status["eta_seconds"], status["remaining"]) == (40, 30.0, 1)
+    ledger.write_run(str(tmp_path), dict(run, state="finished"))
+    assert "products" not in ledger.read_run(str(tmp_path), "r1")
+    assert dict(report.status(str(tmp_path)), state="") == dict(status, state="")
+
+
+def test_report_of_an_exact_job_says_what_it_took(tmp_path):
+    begin(tmp_path, "r1", {"A": 5, "B": 5, "C": 5})
+    note(tmp_path, "r1", 0, "A", peak_memory=150 * 10 ** 6, requests=20, method="exact")
+    note(tmp_path, "r1", 0, "B", peak_memory=170 * 10 ** 6, requests=22, method="exact", bytes=3 * 10 ** 6)
+    note(tmp_path, "r1", 1, "C", state="failed", peak_memory=190 * 10 ** 6, requests=1, error="x")
+    content = report.report(str(tmp_path))
+    assert content["peak_memory"] == {"median": 190 * 10 ** 6, "largest": 190 * 10 ** 6}
+    assert (content["bytes_per_product"], content["requests_per_product"]) == (2 * 10 ** 6, 21.0)
+    text = report.text(content)
+    assert text.endswith("peak memory per rank 190 MB (median), 190 MB (largest); 2.0 MB in 21.0 requests per"
+                         " product\n")
+    assert content["approximation"] is None and "APPROXIMATE" not in text and "RMSE" not in text
+
+
+def test_report_of_a_wavelet_job_says_that_its_pixels_are_approximate(tmp_path):
+    def error(first, mean):
+        return {"first": {"rmse": first, "bias": 0.1, "largest": 90}, "mean": {"rmse": mean, "bias": 0, "largest": 9}}
+    begin(tmp_path, "r1", dict.fromkeys("ABCD", 5))
+    note(tmp_path, "r1", 0, "A", method="wavelet", approximation=dict(error(11.24, 4.0), pixels=100))
+    note(tmp_path, "r1", 0, "B", method="wavelet", approximation={"bands": {"B2": error(3, 8.0), "B3": error(17, 2)}})
+    note(tmp_path, "r1", 0, "C", method="wavelet")
+    note(tmp_path, "r1", 0, "D", method="wavelet", state="failed", error="x")
+    content = report.report(str(tmp_path))
+    assert content["approximation"] == {"products": 3, "unmeasured": 1, "first": [11.24, 17], "mean": [4.0, 8.0]}
+    lines = report.text(content).splitlines()
+    assert "RMSE First  RMSE Mean" in lines[0]
+    cells = [line[lines[0].index("RMSE First"):].split()[:2] for line in lines[1:5]]
+    assert cells == [["11.2", "4.0"], ["17.0", "8.0"], ["-", "-"], ["-", "-"]]
+    assert lines[-1] == (
+        "method wavelet: the pixels of 3 product(s) are APPROXIMATE, the half-resolution wavelet of JPEG 2000, which is"
+        " neither First nor Mean; they differ from First by 11.2 to 17.0 DN and Mean by 4.0 to 8.0 DN (RMSE of a"
+        " product's worst band); 1 of them without a measured error")
 
 
 def test_status_while_running(tmp_path, monkeypatch):

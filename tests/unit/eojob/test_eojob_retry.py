@@ -1,10 +1,13 @@
 """What a store does on bad days, by a proxy in front of the real one: 429, 503, cut bodies, and no S3 at all."""
 
+import contextlib
+import email.utils
 import http.client
 import http.server
 import json
 import socketserver
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +25,7 @@ class Proxy(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def __init__(self, upstream):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.upstream, self.faults, self.requests = urlsplit(upstream).netloc, [], 0
+        self.upstream, self.faults, self.requests, self.sent = urlsplit(upstream).netloc, [], 0, 0
         self.lock = threading.Lock()
 
     @property
@@ -35,9 +38,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.requests += 1
             fault = self.server.faults.pop(0) if self.server.faults else None
-        if isinstance(fault, int):
-            self.send_response(fault)
-            self.send_header("Retry-After", "0")
+        if isinstance(fault, (int, tuple)):
+            status, after = fault if isinstance(fault, tuple) else (fault, "0")
+            self.send_response(status)
+            self.send_header("Retry-After", after)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
@@ -51,11 +55,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(key, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if fault == "trickle":
+            trickle(self.wfile)
+            return
         self.wfile.write(body[:len(body) // 2] if fault == "cut" else body)
+        with self.server.lock:
+            self.server.sent += len(body) // 2 if fault == "cut" else len(body)
         self.close_connection = True
 
     def log_message(self, *arguments):
         pass
+
+
+def trickle(stream):
+    """A byte now and then, until the other side has had enough."""
+    with contextlib.suppress(OSError):
+        while True:
+            stream.write(b"x")
+            stream.flush()
+            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -79,10 +97,75 @@ def test_requests_are_repeated(archive, proxy, settings, prefix, faults):
     archive.put(f"{prefix}x", b"0123456789" * 1000)
     store = Store(jobfile.parse(dict(settings, endpoint_url=proxy.endpoint, retries=3)), 2)
     proxy.faults = list(faults)
-    assert store.read(f"{prefix}x", 10, 5000) == b"0123456789" * 500
+    assert store.read(f"{prefix}x", 10, 5000)[0] == b"0123456789" * 500
     assert proxy.requests == len(faults) + 1
     proxy.faults = list(faults)
     assert store.sizes(prefix) == {"x": 10000}
+
+
+def test_only_the_rest_of_a_broken_range_is_asked_for(archive, proxy, settings, prefix):
+    body = bytes(range(256)) * 40
+    archive.put(f"{prefix}x", body)
+    store = Store(jobfile.parse(dict(settings, endpoint_url=proxy.endpoint, retries=5)), 2)
+    proxy.faults = ["cut", "cut", "cut"]
+    data, answer = store.read(f"{prefix}x", 0, len(body))
+    assert data == body and answer.requests == proxy.requests == 4
+    assert proxy.sent == len(body)
+
+
+def test_repeats_are_counted_anew_when_much_has_come(archive, proxy, settings, prefix, monkeypatch):
+    monkeypatch.setattr("eojob.store._PROGRESS", 1000)
+    archive.put(f"{prefix}x", b"0123456789" * 1000)
+    store = Store(jobfile.parse(dict(settings, endpoint_url=proxy.endpoint, retries=1)), 2)
+    proxy.faults = ["cut", "cut", "cut"]  # 5000, 2500 and 1250 bytes come
+    assert len(store.read(f"{prefix}x", 0, 10000)[0]) == 10000
+    proxy.faults = ["cut"] * 9
+    with pytest.raises(StoreError, match="does not answer"):
+        store.read(f"{prefix}x", 0, 1000)
+
+
+def test_an_answer_that_trickles_is_cut(archive, proxy, settings, prefix, monkeypatch):
+    monkeypatch.setattr("eojob.store._SLOWEST", 10 ** 9)
+    archive.put(f"{prefix}x", b"0123456789" * 1000)
+    store = Store(jobfile.parse(dict(settings, endpoint_url=proxy.endpoint, retries=1, read_timeout=0.5)), 2)
+    proxy.faults = ["trickle", "trickle"]
+    with pytest.raises(StoreError, match="does not answer"):
+        store.read(f"{prefix}x", 0, 10000)
+    assert proxy.requests == 2
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The pauses that a store makes, which then take no time."""
+    made = []
+
+    def wait(seconds, stop):
+        if seconds > 0:
+            made.append(seconds)
+    monkeypatch.setattr(Store, "_wait", staticmethod(wait))
+    return made
+
+
+@pytest.mark.parametrize("after, least", [
+    ("7", 6), (email.utils.formatdate(time.time() + 36000, usegmt=True), 299), ("100000", 299)],
+    ids=["seconds", "date", "too long"])
+def test_retry_after_is_obeyed(archive, proxy, settings, prefix, pauses, after, least):
+    archive.put(f"{prefix}x", b"0123456789")
+    store = Store(jobfile.parse(dict(settings, endpoint_url=proxy.endpoint)), 2)
+    proxy.faults = [(429, after)]
+    assert store.read(f"{prefix}x", 0, 10)[0] == b"0123456789"
+    assert max(pauses) > least
+    pauses.clear()
+    store.sizes(prefix)
+    assert max(pauses) > least, "the pause is all threads', not that request's alone"
+
+
+def test_an_object_that_was_replaced_meanwhile_is_refused(archive, proxy, settings, prefix):
+    archive.put(f"{prefix}x", b"0123456789")
+    store = Store(jobfile.parse(dict(settings, endpoint_url=proxy.endpoint)), 2)
+    proxy.faults = ["cut"]
+    with pytest.raises(StoreError, match="was replaced while it was read"):
+        store.stream(f"{prefix}x", 0, 10, lambda block: archive.put(f"{prefix}x", b"abcdefghij"))
 
 
 @pytest.mark.parametrize("fault, words", [(503, "answered 503"), ("cut", "does not answer")])

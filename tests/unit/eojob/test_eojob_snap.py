@@ -189,7 +189,8 @@ def test_masks_of_the_bands_are_needed_too():
              tile + "QI_DATA/MSK_QUALIT_B8A.jp2": 3, tile + "QI_DATA/MSK_DETFOO_B03.jp2": 4,
              tile + "QI_DATA/MSK_CLASSI_B00.jp2": 5, tile + "QI_DATA/MSK_CLOUDS_B00.gml": 6,
              tile + "QI_DATA/T_PVI.jp2": 7}
-    found = safe.needed_objects(sizes, ("B2", "B8A"), snap.SnapEngine.also_needed)
-    more = {role: size for role, (path, size) in found.items() if role == path}
+    found = safe.needed_objects({path: (size, "") for path, size in sizes.items()}, ("B2", "B8A"),
+                                snap.SnapEngine.also_needed)
+    more = {role: item.size for role, item in found.items() if role == item.path}
     assert sorted(more.values()) == [2, 3, 5, 6]
     assert set(found) - set(more) == {"product", "tile", "B2", "B8A"}

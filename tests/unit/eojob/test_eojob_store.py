@@ -53,12 +53,12 @@ def test_largest_first(archive, settings, prefix, tmp_path):
 
 def test_needed_objects_names_all_that_is_missing():
     with pytest.raises(ProductError) as caught:
-        safe.needed_objects({"MTD_MSIL1C.xml": 1, "GRANULE/G/IMG_DATA/T_B02.jp2": 1}, ["B2", "B3", "B8A"])
+        safe.needed_objects({"MTD_MSIL1C.xml": (1, ""), "GRANULE/G/IMG_DATA/T_B02.jp2": (1, "")}, ["B2", "B3", "B8A"])
     for words in ("MTD_TL.xml is missing", "band B3", "band B8A"):
         assert words in str(caught.value)
-    two = {f"GRANULE/{g}/IMG_DATA/T_B02.jp2": 1 for g in "AB"}
+    two = {f"GRANULE/{g}/IMG_DATA/T_B02.jp2": (1, "") for g in "AB"}
     with pytest.raises(ProductError, match="2 objects match"):
-        safe.needed_objects(dict(two, **{"MTD_MSIL1C.xml": 1, "GRANULE/A/MTD_TL.xml": 1}), ["B2"])
+        safe.needed_objects(dict(two, **{"MTD_MSIL1C.xml": (1, ""), "GRANULE/A/MTD_TL.xml": (1, "")}), ["B2"])
 
 
 @pytest.fixture

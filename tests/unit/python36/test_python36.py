@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 REQUIREMENTS = ROOT / "roles/job_env/files/requirements.txt"
 # The last for Python 3.6, as roles/job_env has it.
-PIP, PYTEST = "pip==21.3.1", ("pytest==7.0.1", "pytest-timeout==2.1.0")
+PIP, PYTEST = "pip==21.3.1", ("pytest==7.0.1", "pytest-timeout==2.1.0", "s3cmd==2.4.0")
 TESTS = ROOT / "tests/unit/eojob"
 # What is copied to nodes, or runs there; and the tests that have to run beside it. The modules of plugins/ run on the
 # controller only.

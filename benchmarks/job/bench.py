@@ -1,0 +1,134 @@
+"""The benchmark's command line: measures in pairs, round by round, and writes benchmarks/RESULTS.md and its plots.
+
+    PYTHONPATH=benchmarks:lab:files python -m job [--rounds 3] [--ranks 2] [--products 8]
+
+In each round the decoder alone is measured first; then, for each network, our job ("exact", "wavelet") and the
+tutorial's workflow ("reference") run one after the other, in an order that alternates. Results are kept in .cache/bench
+after each such group: the same command goes on where it was stopped, and more rounds can be added. Run it on an idle
+machine.
+"""
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sample_archive.errors import SampleArchiveError
+
+from job import limit, results, runs, session, store
+from job.figures import Group, Session, ratio
+from job.network import PROFILES
+
+ARCHIVE = runs.ROOT / ".cache" / "sample_archive"
+PREFIX = "Sentinel-2/MSI/L1C/2022/10/01/"
+METHODS = ("exact", "wavelet")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is missing and report; the exit status."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # store, proxy and ranks are ended then, too
+    try:
+        if options.fresh:
+            session.path(options.size, options.products, options.ranks).unlink(missing_ok=True)
+        if not options.report:
+            _measure(options)
+        results.write(session.all_of(options.size))
+    except (RuntimeError, SampleArchiveError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    print(f"written to {results.REPORT}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m job", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument("--rounds", type=int, default=3, help="how often each pair is measured (%(default)s)")
+    parser.add_argument("--ranks", type=int, default=cores, help="MPI ranks (default: the cores, %(default)s)")
+    parser.add_argument("--products", type=int, default=8, help="how many, at most 12 (%(default)s)")
+    parser.add_argument("--size", type=int, default=10980, help="side in pixels at 10 m (%(default)s; 1920 is a try)")
+    parser.add_argument("--networks", type=_names(tuple(PROFILES)), default=tuple(PROFILES), metavar="A,B",
+                        help=f"of {','.join(PROFILES)} (default: all)")
+    parser.add_argument("--methods", type=_names(METHODS), default=METHODS, metavar="A,B",
+                        help="of exact,wavelet, each against the reference (default: both)")
+    parser.add_argument("--fresh", action="store_true", help="throw away what was measured with these parameters")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
+    return parser
+
+
+def _names(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    def convert(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
+        return names
+    return convert
+
+
+def _measure(options: argparse.Namespace) -> None:
+    archive = ARCHIVE / str(options.size)
+    products = sorted((archive / PREFIX).glob("*.SAFE"))[:options.products]
+    if len(products) < options.products:
+        raise RuntimeError(f"{archive / PREFIX} has {len(products)} products and {options.products} are asked for; make"
+                           f" them with: PYTHONPATH=lab python -m sample_archive build --size {options.size}"
+                           f" --out {archive} --only '*_20221001T*'")
+    state = session.load(options.size, options.products, options.ranks, shlex.join(["python", "-m", "job",
+                                                                                    *sys.argv[1:]]))
+    with store.running(session.CACHE / f"store-{options.size}", archive) as server:
+        task = runs.Task(server, PREFIX, options.products, options.ranks)
+        for number in range(options.rounds):
+            for method in options.methods:
+                _limit(state, number, method, products)
+            for profile in options.networks:
+                _group(state, number, profile, options.methods, task)
+
+
+def _limit(state: Session, number: int, method: str, products: Sequence[Path]) -> None:
+    """Measure the decoder alone, unless this round has it."""
+    if any(each["round"] == number and each["method"] == method for each in state["limits"]):
+        return
+    seconds = limit.measure(products, runs.BANDS, state["ranks"], method)
+    state["limits"].append({"round": number, "method": method, "seconds": seconds})
+    session.save(state)
+    print(f"round {number + 1}: {method} decodes a product in {sum(seconds.values()) / len(seconds):.2f} s", flush=True)
+
+
+def _group(state: Session, number: int, profile: str, methods: Sequence[str], task: runs.Task) -> None:
+    """Run all methods through one network, unless this round has them; a group that lacks one is made anew."""
+    found = [each for each in state["groups"] if (each["round"], each["profile"]) == (number, profile)]
+    if found and {*methods, "reference"} <= {each["method"] for each in found[0]["runs"]}:
+        return
+    order = [methods[0], "reference", *methods[1:]]
+    group: Group = {"round": number, "profile": profile, "commit": session.commit(), "runs": []}
+    with tempfile.TemporaryDirectory(prefix="runs-", dir=session.CACHE) as name:
+        folder = Path(name)
+        for method in order if number % 2 == 0 else order[::-1]:
+            run = runs.run(method, task, PROFILES[profile], folder / method)
+            group["runs"].append(run)
+            print(f"round {number + 1}, {PROFILES[profile].name}: {method} {run['wall']:.1f} s", flush=True)
+        _compare(group, folder, methods)
+    state["groups"] = [each for each in state["groups"] if each not in found] + [group]
+    session.save(state)
+    for method in methods:
+        print(f"round {number + 1}, {PROFILES[profile].name}: {method} {ratio(group, method):.2f} x", flush=True)
+
+
+def _compare(group: Group, folder: Path, methods: Sequence[str]) -> None:
+    """Raise RuntimeError unless the exact pictures are the reference's; note how far the approximate ones are off."""
+    names = [product["product"] for product in group["runs"][0]["products"]]
+    for method in methods:
+        rmse = runs.difference(folder / method / "out", folder / "reference" / "out", names)
+        if method == "exact" and rmse:
+            raise RuntimeError(f"the exact pictures differ from the reference's (RMSE {rmse} DN); nothing is recorded")
+        if method == "wavelet":
+            group["rmse"] = rmse
