@@ -132,29 +132,32 @@ lint: $(READY) ## ansible-lint (production), yamllint, ruff, mypy, generated doc
 unit: $(READY) ## Unit tests: no cluster, but a real S3 server and real JPEG 2000
 	pytest --numprocesses=auto --dist=worksteal tests/unit
 
+# PART=yes leaves out what takes long and tests the same code as what stays (pytest's marker "thorough").
+part = $(if $(PART),-m "not thorough")
+
 .PHONY: integration
-integration: $(READY) ## The whole path in a lab of its own, through Molecule
-	pytest tests/integration --ignore=tests/integration/test_8_snap.py
+integration: $(READY) ## The whole path in a lab of its own, through Molecule; `test` has most of it
+	pytest tests/integration --ignore=tests/integration/test_8_snap.py $(part)
 
 .PHONY: snap-test
 snap-test: $(READY) ## SNAP 9, 11, 13 and all that can fail, in a lab of its own; `test` has a part of it
-	EOCLUSTER_TEST_LAB=eosnap pytest tests/integration/test_8_snap.py $(if $(SNAP_PART),-m "not thorough")
+	EOCLUSTER_TEST_LAB=eosnap pytest tests/integration/test_8_snap.py $(part)
 
 .PHONY: both
 both: $(READY) # at the same time, because labs also wait and the rig mostly computes; a failure of one stops neither
-	$(MAKE) --jobs=2 --keep-going integration openstack-and-snap
+	$(MAKE) --jobs=2 --keep-going integration openstack-and-snap PART=yes
 
 .PHONY: openstack-and-snap
 openstack-and-snap: $(READY)
-	$(MAKE) --jobs=1 --keep-going openstack-test snap-test SNAP_PART=yes
+	$(MAKE) --jobs=1 --keep-going openstack-test snap-test
 
 .PHONY: vm-test
 vm-test: $(READY) ## NFS /home in two virtual machines (qemu); slow without KVM, so not part of test
 	pytest tests/vm
 
 .PHONY: openstack-test
-openstack-test: $(READY) ## The cloud's side on a real OpenStack API (tests/rigs/openstack)
-	pytest tests/openstack
+openstack-test: $(READY) ## The cloud's side on a real OpenStack API (tests/rigs/openstack); `test` has most of it
+	pytest tests/openstack $(part)
 
 .PHONY: bench
 bench: $(READY) ## The job against the tutorial's workflow on full-size products (hours): benchmarks/RESULTS.md

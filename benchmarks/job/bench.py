@@ -1,6 +1,6 @@
 """The benchmark's command line: measures in pairs, round by round, and writes benchmarks/RESULTS.md and its plots.
 
-    PYTHONPATH=benchmarks:lab:files python -m job [--rounds 3] [--ranks 2] [--products 8]
+    PYTHONPATH=benchmarks:lab:files python -m job [--rounds 3] [--ranks 2] [--products 12]
 
 In each round the decoder alone is measured first; then, for each network, our job ("exact", "wavelet") and the
 tutorial's workflow ("reference") run one after the other, in an order that alternates. Results are kept in .cache/bench
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--rounds", type=int, default=3, help="how often each pair is measured (%(default)s)")
     parser.add_argument("--ranks", type=int, default=cores, help="MPI ranks (default: the cores, %(default)s)")
-    parser.add_argument("--products", type=int, default=8, help="how many, at most 12 (%(default)s)")
+    parser.add_argument("--products", type=int, default=12, help="how many, at most 12 (%(default)s)")
     parser.add_argument("--size", type=int, default=10980, help="side in pixels at 10 m (%(default)s; 1920 is a try)")
     parser.add_argument("--networks", type=_names(tuple(PROFILES)), default=tuple(PROFILES), metavar="A,B",
                         help=f"of {','.join(PROFILES)} (default: all)")

@@ -100,6 +100,7 @@ class TestInput:
         assert "WORKERS (scale_workers) is 'x'" in told
 
 
+@pytest.mark.thorough
 def test_jobs_are_waited_for_and_the_drain_is_undone():
     jobs = [sleeper(worker) for worker in WORKERS]
     try:
@@ -114,6 +115,7 @@ def test_jobs_are_waited_for_and_the_drain_is_undone():
     until(lambda: nodes_seen() == NODES_READY, "a cluster at rest")
 
 
+@pytest.mark.thorough
 def test_files_on_a_workers_own_disk_are_not_lost():
     remote(WORKERS[3], "echo precious > /var/tmp/result.tif").ok()
     try:
@@ -125,6 +127,7 @@ def test_files_on_a_workers_own_disk_are_not_lost():
         remote(WORKERS[3], "rm /var/tmp/result.tif").ok()
 
 
+@pytest.mark.thorough
 def test_dry_run_changes_nothing():
     before = held(f"{LAB}-"), SETTINGS.read_text()
     told = scale(3, "--check").ok().words()
@@ -171,6 +174,7 @@ def test_one_left_drained_by_a_killed_run_leaves_first_or_comes_back():
     until(lambda: nodes_seen() == NODES_READY, "a cluster at rest")
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_down_leaves_first():
     podman("stop", "--time", "2", WORKERS[1]).ok()
     remote(MASTER, f"scontrol update nodename={WORKERS[1]} state=down reason='no answer'", user="root").ok()

@@ -27,7 +27,8 @@ def seconds(tmp_path_factory: pytest.TempPathFactory, member: Connection) -> flo
     return took
 
 
-@pytest.mark.parametrize("number", range(MOMENTS))
+@pytest.mark.parametrize("number", [
+    pytest.param(number, marks=[pytest.mark.thorough] if number % 2 else []) for number in range(MOMENTS)])
 def test_a_killed_run_is_finished_by_the_next(number: int, seconds: float, tmp_path: Path, member: Connection) -> None:
     # one moment in each tenth of the run, so that all of its steps are hit
     moment = seconds * (number + random.Random(SEED + number).random()) / MOMENTS
