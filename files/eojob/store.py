@@ -1,9 +1,7 @@
 """The object store: a boto3 client, one policy of retries, and errors turned into sentences that a user can act on."""
 
-import contextlib
 import email.utils
 import random
-import socket
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, TypeVar
@@ -16,6 +14,7 @@ from botocore.parsers import ResponseParserError
 
 from .errors import EojobError
 from .jobfile import Job
+from .watchdog import Watchdog
 
 T = TypeVar("T")
 
@@ -65,6 +64,7 @@ class Store:
     def __init__(self, job: Job, connections: int) -> None:
         """`connections` is the number of requests that may run at the same time."""
         self.job = job
+        self._watchdog = Watchdog()
         self._not_before = 0.0  # time.monotonic() until which the store has asked all to wait
         try:
             session = boto3.session.Session(profile_name=job.profile or None)
@@ -127,7 +127,7 @@ class Store:
             answer = self.client.get_object(Bucket=self.job.bucket, Key=key, Range=span)
             etag = same_object(key, etag, str(answer.get("ETag", "")).strip('"'))
             body = answer["Body"]
-            with _cut_after(body, self.job.read_timeout + (count - got) / _SLOWEST):
+            with self._watchdog.limit(body, self.job.read_timeout + (count - got) / _SLOWEST):
                 while got < count:
                     block = body.read(min(_BLOCK, count - got))
                     if not block:
@@ -241,25 +241,3 @@ def _asked_pause(error: Exception) -> Optional[float]:
         return min(_LONGEST_ASKED, max(0.0, email.utils.parsedate_to_datetime(after).timestamp() - time.time()))
     except (TypeError, ValueError):
         return None
-
-
-@contextlib.contextmanager
-def _cut_after(body: Any, seconds: float) -> Iterator[None]:
-    """Break the connection of an answer that is still being read after `seconds`.
-
-    The read time-out begins anew with every byte, so a server that trickles would hold a rank for ever.
-    """
-    def cut() -> None:
-        # The response's own socket: its connection has let go of it when the answer is to be the last on it.
-        response = getattr(getattr(body, "_raw_stream", None), "_fp", None)
-        sock = getattr(getattr(getattr(response, "fp", None), "raw", None), "_sock", None)
-        if sock is not None:
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)  # wakes the reader, which sees an answer that was cut off
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
