@@ -7,7 +7,7 @@ from eojob import GPF, ProductIO, job, run
 
 def process(product, output):
     """Bring all bands to one resolution, keep those asked for, write a GeoTIFF."""
-    # Resample: downsampling is "First" (SNAP's default) or "Mean"
+    # Resample: downsampling is "First" (SNAP's default), "Mean", or both as "First,Mean"
     resampled = GPF.createProduct("Resample", {
         "targetResolution": job.resolution,
         "downsampling": job.downsampling,

@@ -33,7 +33,7 @@ class Job(NamedTuple):
     max_products: int  # 0 for all
     resolution: int  # m
     bands: Tuple[str, ...]  # SNAP's names, in the order of the output
-    downsampling: str
+    downsampling: str  # "First", "Mean", or both, "First,Mean"
     engine: str
     output_dir: str  # shared by all nodes
     scratch_dir: str  # local to each node
@@ -82,7 +82,7 @@ _KEYS: Dict[str, Tuple[Callable[[Any], Any], Any]] = {
     "max_products": (jobvalues.whole(0, 10 ** 9), 0),
     "resolution": (jobvalues.resolution, 20),
     "bands": (jobvalues.bands, ["B2", "B3", "B4"]),
-    "downsampling": (jobvalues.one_of(DOWNSAMPLING), "First"),
+    "downsampling": (jobvalues.some_of(DOWNSAMPLING), "First"),
     "engine": (jobvalues.one_of(tuple(ENGINES)), "gdal"),
     "output_dir": (jobvalues.folder, _REQUIRED),
     "scratch_dir": (jobvalues.folder, None),
@@ -163,7 +163,7 @@ def _engine_faults(values: Dict[str, Any]) -> List[str]:
     engine, faults = values.get("engine"), []
     if values.get("graph") and engine not in (None, "gpt"):
         faults.append(f"engine: \"{engine}\" runs no graphs; use gpt, or leave graph out")
-    for key, value in (("method", "wavelet"), ("format", "cog")):
+    for key, value in (("method", "wavelet"), ("format", "cog"), ("downsampling", ",".join(DOWNSAMPLING))):
         if values.get(key) == value and engine not in (None, "gdal"):
             faults.append(f"{key}: \"{value}\" is for engine gdal, and engine is \"{engine}\"; use gdal, or leave"
                           f" {key} out")

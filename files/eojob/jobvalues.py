@@ -59,6 +59,17 @@ def one_of(choices: Tuple[str, ...]) -> Callable[[Any], str]:
     return convert
 
 
+def some_of(choices: Tuple[str, ...]) -> Callable[[Any], str]:
+    """One or several of `choices`, in their order; "Mean, First" becomes "First,Mean"."""
+    def convert(value: Any) -> str:
+        asked = [text(name).lower() for name in (value.split(",") if isinstance(value, str) else value or [])]
+        found = [choice for choice in choices if choice.lower() in asked]
+        if not found or len(found) != len(asked):
+            raise Fault("must be " + ", ".join(choices) + " or several of them, each once, with commas between")
+        return ",".join(found)
+    return convert
+
+
 def endpoint(value: Any) -> str:
     given = text(value)
     if not re.match(r"^https?://[^/\s@]+/?$", given):

@@ -7,6 +7,7 @@ A JP2 answers a request for fewer pixels (`out_shape`, overviews) with a wavelet
 nor Mean. Only a job of the method "wavelet" reads so, and its results say it.
 """
 
+import itertools
 import logging
 import os
 import time
@@ -22,7 +23,6 @@ from ..errors import CorruptError, EojobError, ProductError
 from . import Engine, Source, unsupported
 
 _WINDOW_ROWS = 1024
-_MOST_WINDOWS = 2  # decoded at once by several threads; more would not fit GDAL's cache
 _LARGEST_UINT32_FACTOR = 256  # 256 * 256 * 65535 still fits uint32
 
 
@@ -32,7 +32,7 @@ class GdalProduct(NamedTuple):
     source: Source
     bands: Tuple[str, ...]
     resolution: Optional[int] = None  # m; None before Resample
-    downsampling: str = "First"
+    downsampling: Tuple[str, ...] = ("First",)
     copy_metadata: bool = True
 
 
@@ -64,14 +64,15 @@ class GdalEngine(Engine):
         metadata = product.source.metadata()
         resolution, shape, corner = _output_grid(product, metadata)
         levels = {band: self._levels(band, resolution) for band in product.bands}
-        words = product.downsampling if not any(levels.values()) else "wavelet (approximate)"
-        tags = geotiff.tags(metadata, product.bands, resolution, words) if product.copy_metadata else {}
+        words = ",".join(product.downsampling) if not any(levels.values()) else "wavelet (approximate)"
+        planes = _planes(product)
+        tags = geotiff.tags(metadata, [band for band, _ in planes], resolution, words) if product.copy_metadata else {}
         tags["TIFFTAG_COPYRIGHT"] = geotiff.attribution(metadata)
         plain = path if self.job.format == "geotiff" else os.path.join(self._scratch, "plain.tif")
         self._decoding = 0.0
         waited, started = product.source.wait_seconds, time.time()
         with geotiff.environment(), geotiff.raising(f"{os.path.basename(path)} cannot be written", ProductError):
-            writer = geotiff.Writer(plain, shape, product.bands, metadata.epsg, corner, resolution,
+            writer = geotiff.Writer(plain, shape, [name for _, name in planes], metadata.epsg, corner, resolution,
                                     self.job.compress, tags)
             try:
                 for index, band in enumerate(product.bands):
@@ -81,7 +82,8 @@ class GdalEngine(Engine):
             if plain != path:
                 geotiff.to_cog(plain, path, self.job.compress)
                 os.remove(plain)
-        self.previews[path] = list(product.bands), writer.preview
+        # The first downsampling's planes come first, and bear the bands' own names for the quicklook.
+        self.previews[path] = list(product.bands), writer.preview[:len(product.bands)]
         waited = product.source.wait_seconds - waited
         self.seconds["decode"] = self._decoding - waited
         self.seconds["write"] = time.time() - started - self._decoding
@@ -106,26 +108,40 @@ class GdalEngine(Engine):
             self._decoding += time.time() - asked
             if strip is None:
                 break
-            writer.write(index, top, strip)
-            top += len(strip)
+            for plane, values in zip(range(index, len(writer.preview), len(product.bands)), strip):
+                writer.write(plane, top, values)
+            top += len(strip[0])
         if levels:
             self.approximation[band] = _error(source, band, levels)
 
-    def _strips(self, source: Source, metadata: safe.Metadata, band: str, resolution: int, downsampling: str,
-                levels: int) -> Iterator[np.ndarray]:
-        """The band at `resolution`, top to bottom, in strips (rows, columns) uint16 as high as a GeoTIFF's tile."""
+    def _strips(self, source: Source, metadata: safe.Metadata, band: str, resolution: int,
+                downsampling: Tuple[str, ...], levels: int) -> Iterator[Tuple[np.ndarray, ...]]:
+        """The band at `resolution`, top to bottom, in strips as high as a GeoTIFF's tile.
+
+        Each is (rows, columns) uint16 for every downsampling asked; the band is decoded once.
+        """
         path, native = source.band_path(band), band_table.NATIVE_RESOLUTION[band]
         dropped = levels if source.reduction(band) else 0
         blocks = _windows(path, levels - dropped, self.cores,
                           lambda dataset: _check_band(dataset, native, metadata, dropped, levels - dropped))
         side = native << levels  # m, of the pixels in `blocks`
-        if resolution < side:
-            blocks = (_repeat(block, side // resolution) for block in blocks)
-        elif downsampling == "Mean":
-            blocks = mean(blocks, resolution // side)
-        else:
-            blocks = first(blocks, resolution // side)
-        yield from _regroup(blocks, geotiff.BLOCK)
+        copies = itertools.tee(blocks, len(downsampling))  # they are taken in step, so few blocks are held
+        yield from zip(*(_regroup(_resampled(copy, side, resolution, name), geotiff.BLOCK)
+                         for copy, name in zip(copies, downsampling)))
+
+
+def _planes(product: GdalProduct) -> List[Tuple[str, str]]:
+    """The result's planes: each one's band and its own name, which says the downsampling where there are several."""
+    if len(product.downsampling) == 1:
+        return [(band, band) for band in product.bands]
+    return [(band, f"{band}_{name}") for name in product.downsampling for band in product.bands]
+
+
+def _resampled(blocks: Iterator[np.ndarray], side: int, resolution: int, downsampling: str) -> Iterator[np.ndarray]:
+    """Blocks of pixels of `side` m at `resolution` m."""
+    if resolution < side:
+        return (_repeat(block, side // resolution) for block in blocks)
+    return (mean if downsampling == "Mean" else first)(blocks, resolution // side)
 
 
 def _error(source: Source, band: str, levels: int) -> Dict[str, Any]:
@@ -149,9 +165,10 @@ def _resample(parameters: Dict[str, Any], product: GdalProduct) -> GdalProduct:
         resolution = 0
     if resolution <= 0:
         raise EojobError(f"Resample: targetResolution is {parameters.get('targetResolution')!r}; give whole metres")
-    downsampling = str(parameters.get("downsampling", "First"))
-    if downsampling not in ("First", "Mean"):
-        raise EojobError(f"Resample: downsampling '{downsampling}' is unknown; engine gdal supports First, Mean")
+    downsampling = tuple(str(parameters.get("downsampling", "First")).split(","))
+    if len(set(downsampling) & {"First", "Mean"}) != len(downsampling):
+        raise EojobError(f"Resample: downsampling '{','.join(downsampling)}' is unknown; engine gdal supports First,"
+                         " Mean, and both as First,Mean")
     upsampling = str(parameters.get("upsampling", "Nearest"))
     if upsampling != "Nearest":
         raise EojobError(f"Resample: upsampling '{upsampling}' is unknown; engine gdal supports Nearest")
@@ -241,7 +258,7 @@ def _windows(path: str, levels: int, cores: Callable[[], int], check: Callable[[
         with dataset:
             check(dataset)
             height, rows = dataset.height, dataset.block_shapes[0][0]
-            step = max(1, _WINDOW_ROWS // rows) * rows * min(threads, _MOST_WINDOWS)
+            step = max(1, _WINDOW_ROWS // rows) * rows
             while top < height and cores() == threads:
                 window = Window(0, top, dataset.width, min(step, height - top))
                 # OpenJPEG only warns of some faults and gives zeros in their place.

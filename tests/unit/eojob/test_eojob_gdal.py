@@ -53,6 +53,21 @@ def test_mean_is_the_floor_of_the_block_mean(all_bands, tmp_path, resolution):
         assert np.array_equal(result.read(1), floor_mean(pixels("B4", 1), resolution // 10))
 
 
+@pytest.mark.parametrize("resolution", [20, 60])
+def test_first_and_mean_from_one_decode(all_bands, tmp_path, monkeypatch, resolution):
+    opened = []
+    original = gdal._windows
+    monkeypatch.setattr(gdal, "_windows", lambda path, *rest: opened.append(path) or original(path, *rest))
+    bands, k = ["B2", "B4"], resolution // 10
+    with make(all_bands, tmp_path, bands, resolution, "First,Mean") as result:
+        assert result.descriptions == ("B2_First", "B4_First", "B2_Mean", "B4_Mean")
+        assert result.tags()["DOWNSAMPLING"] == "First,Mean"
+        for index, band in enumerate(bands, 1):
+            assert np.array_equal(result.read(index), pixels(band, 1)[::k, ::k])
+            assert np.array_equal(result.read(index + 2), floor_mean(pixels(band, 1), k))
+    assert len(opened) == 2, "each band is decoded once"
+
+
 def test_bands_of_all_native_sizes(all_bands, tmp_path):
     with make(all_bands, tmp_path, ["B1", "B8A", "B2"], 20, "Mean") as result:
         assert np.array_equal(result.read(1), pixels("B1", 1).repeat(3, 0).repeat(3, 1)), "nearest upsampling"

@@ -54,6 +54,8 @@ def test_all_faults_are_named_at_once():
     ("max_products", -1, "from 0"),
     ("method", "approximate", "exact, wavelet"),
     ("format", "jpeg", "geotiff, cog"),
+    ("downsampling", "First,First", "each once"),
+    ("downsampling", "Median", "First, Mean"),
     ("write_to", "/tmp", "output_dir, scratch"),
     ("transfer", "rclone", "boto3, s3cmd"),
     ("upload_url", "https://bucket/x", "s3://BUCKET"),
@@ -70,6 +72,7 @@ def test_fault(key, value, words):
     ({"method": "wavelet", "engine": "snap"}, 'method: "wavelet" is for engine gdal, and engine is "snap"'),
     ({"format": "cog", "engine": "gpt"}, 'format: "cog" is for engine gdal'),
     ({"format": "cog", "compress": "none"}, "use zstd"),
+    ({"downsampling": "Mean, first", "engine": "snap"}, 'downsampling: "First,Mean" is for engine gdal'),
     ({"method": "wavelet", "resolution": 60, "bands": ["B2", "B5"]}, "for none of B2, B5 gives 60 m"),
     ({"method": "wavelet", "resolution": 10}, "for none of B2, B3, B4 gives 10 m"),
 ])
