@@ -2,6 +2,7 @@
 
 import io
 import json
+import secrets
 
 import numpy as np
 import pytest
@@ -37,17 +38,18 @@ def test_wavelet_is_the_overview_and_says_so(tmp_path):
 
 
 def test_results_go_to_a_bucket_of_the_users(store, tmp_path):
-    store.client.create_bucket(Bucket="results")
-    told = {"job_upload_url": "s3://results/first", "job_format": "cog", "job_max_products": 2}
+    bucket = f"results-{secrets.token_hex(4)}"
+    store.client.create_bucket(Bucket=bucket)
+    told = {"job_upload_url": f"s3://{bucket}/first", "job_format": "cog", "job_max_products": 2}
     playbook("run_job", **told).ok()
-    there = [entry["Key"] for entry in store.client.list_objects_v2(Bucket="results")["Contents"]]
+    there = [entry["Key"] for entry in store.client.list_objects_v2(Bucket=bucket)["Contents"] if entry["Size"]]
     assert there == [f"first/{name}.tif" for name in products()[:2]]
-    body = store.client.get_object(Bucket="results", Key=there[0])["Body"].read()
+    body = store.client.get_object(Bucket=bucket, Key=there[0])["Body"].read()
     with rasterio.open(io.BytesIO(body)) as image, rasterio.open(band_file(products()[0], "B04")) as band:
         assert image.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert np.array_equal(image.read(3), band.read(1)[::2, ::2])
     brought = playbook("results", job_results=tmp_path).ok().words()
-    assert "those of the job are in s3://results/first/, with quicklooks here" in brought
+    assert f"those of the job are in s3://{bucket}/first, with quicklooks here" in brought
     assert sorted(path.suffix for path in (tmp_path / "latest").iterdir()) == [".json", ".png", ".png", ".txt"]
     assert "2 done before, 0 to do" in playbook("run_job", **told).ok().words()
 
@@ -63,6 +65,7 @@ def test_at_the_time_limit_it_queues_again_and_goes_on(tmp_path):
     remote(MASTER, f"scancel --batch --signal=USR1 {job}").ok()  # what Slurm sends before the limit
     until(lambda: "queued again, to go on" in remote(MASTER, f"cat {JOBS}/latest/slurm-{job}.log").output, "its words")
     until(lambda: job_states()[job] == "COMPLETED", f"job {job} as COMPLETED", longest=400)
+    playbook("job_status").ok()
     report = latest_report()
     assert (latest_job(), report["total"], report["failed"]) == (job, 4, 0)
     assert report["skipped"] >= 1 and report["done"] == 4 - report["skipped"]
