@@ -52,6 +52,7 @@ def test_two_labs_side_by_side(cluster, second):
     assert nodes_seen() == NODES_READY
 
 
+@pytest.mark.thorough
 def test_lab_half_up_is_mended(cluster):
     """A worker that is gone, another that stands still, and no inventory."""
     def untouched() -> set[str]:
