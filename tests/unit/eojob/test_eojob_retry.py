@@ -58,9 +58,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "trickle":
             trickle(self.wfile)
             return
-        self.wfile.write(body[:len(body) // 2] if fault == "cut" else body)
-        with self.server.lock:
-            self.server.sent += len(body) // 2 if fault == "cut" else len(body)
+        sent = body[:len(body) // 2] if fault == "cut" else body
+        with self.server.lock:  # before the bytes go, for the client may look as soon as it has the last one
+            self.server.sent += len(sent)
+        self.wfile.write(sent)
         self.close_connection = True
 
     def log_message(self, *arguments):
