@@ -163,6 +163,10 @@ openstack-test: $(READY) ## The cloud's side on a real OpenStack API (tests/rigs
 bench: $(READY) ## The job against the tutorial's workflow on full-size products (hours): benchmarks/RESULTS.md
 	PYTHONPATH=benchmarks:lab:files python -m job $(ARGS)
 
+.PHONY: bench-schedule
+bench-schedule: $(READY) ## How evenly a job shares its products (minutes, on an idle machine): benchmarks/schedule.md
+	PYTHONPATH=benchmarks:lab:files python -m schedule $(ARGS)
+
 .PHONY: docs
 docs: $(READY) ## Write the roles' READMEs from their argument specifications
 	tools/role_docs

@@ -137,6 +137,16 @@ class Summary:
     def ratio(self, method: str) -> float | None:
         return middle(ratio(group, method) for group in self.groups)
 
+    def most(self, method: str) -> float | None:
+        """The ratio that a job would have whose ranks did nothing but decode, and all to the end.
+
+        Each reference against the decode limit that was measured in the same round.
+        """
+        limits = {each["round"]: sum(each["seconds"].values()) / self.session["ranks"]
+                  for each in self.session["limits"] if each["method"] == method}
+        references = ((run_of(group, "reference"), limits.get(group["round"])) for group in self.groups)
+        return middle(run["wall"] / limit for run, limit in references if run and limit)
+
     def of(self, method: str, figure: Callable[[Run], float | None]) -> float | None:
         """The median of a figure over the runs of `method`."""
         runs = (run_of(group, method) for group in self.groups)

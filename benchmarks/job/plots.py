@@ -24,7 +24,6 @@ def write(sessions: Sequence[Session], folder: Path) -> None:
     matplotlib.rcParams.update({"svg.hashsalt": "eocluster", "font.size": 9, "axes.spines.top": False,
                                 "axes.spines.right": False})
     _ratio(sessions, folder / "ratio.svg")
-    _efficiency(sessions, folder / "efficiency.svg")
     _phases(max(sessions, key=lambda each: len(each["groups"])), folder / "phases.svg")
 
 
@@ -58,26 +57,6 @@ def _ratio(sessions: Sequence[Session], path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("times faster than the reference (dots: single rounds)")
     figure.set_figheight(1 + 0.5 * max(3, len(places)))
-    _save(path)
-
-
-def _efficiency(sessions: Sequence[Session], path: Path) -> None:
-    """Scheduling efficiency over ranks, all networks together."""
-    _, axes = pyplot.subplots(figsize=(6, 3.2))
-    for method, colour in COLOURS.items():
-        points = []
-        for session in sessions:
-            values = [value for profile in PROFILES
-                      if (value := Summary(session, profile).efficiency(method)) is not None]
-            points += [(session["ranks"], value) for value in values]
-        points.sort()
-        axes.plot([ranks for ranks, _ in points], [value for _, value in points], "o", color=colour, label=method)
-    axes.axhline(1, color="black", linewidth=0.8)
-    axes.set_xticks(sorted({session["ranks"] for session in sessions}))
-    axes.set_ylim(0, 1.05)
-    axes.set_xlabel("ranks (a dot is a network)")
-    axes.set_ylabel("scheduling efficiency")
-    axes.legend(loc="lower left", frameon=False)
     _save(path)
 
 

@@ -40,6 +40,13 @@ def test_the_ratio_is_the_median_of_pairs_not_of_sides(session):
     assert Summary(session, "gigabit").ratio("exact") is None
 
 
+def test_no_job_is_further_ahead_than_one_that_only_decodes(session):
+    walls = sorted(figures.run_of(group, "reference")["wall"] for group in session["groups"][:2])
+    # 150 s of decoding are 75 s for two ranks; the third round has no limit of its own
+    assert Summary(session, "quota").most("exact") == pytest.approx(sum(walls) / 2 / 75)
+    assert Summary(session, "quota").most("wavelet") is None
+
+
 def test_the_share_of_the_limit_begins_with_the_first_products(session):
     # 150 s of decoding in 190 - 104 + 180 - 106 = 160 s
     assert figures.limit_share(run("exact", 100, PRODUCTS), session["limits"][0]) == pytest.approx(150 / 160)
@@ -90,7 +97,7 @@ def row(page, *cells):
 def test_the_page_says_what_is_met(session):
     page = results.page([session])
     assert row(page, "2", "4", "CDSE quota: 4 connections of 20 MB/s", "exact", "**2.00**").endswith(
-        "| ≥ 2.1 | **not met** | 100.0 | 220.0 | 3 |")
+        "| ≥ 2.1 | **not met** | 2.60 | 100.0 | 220.0 | 3 |")
     assert "| **93.8%** | ≥ 97% | **not met** |" in page
     for group in session["groups"]:
         group["runs"][0]["wall"] /= 2
@@ -104,7 +111,7 @@ def test_the_plots_are_drawn(session, tmp_path):
     from job import plots
     plots.write([session], tmp_path / "plots")
     drawn = {path.name: path.read_text() for path in (tmp_path / "plots").iterdir()}
-    assert set(drawn) == {"ratio.svg", "efficiency.svg", "phases.svg"}
+    assert set(drawn) == {"ratio.svg", "phases.svg"}
     assert all("</svg>" in text for text in drawn.values())
     plots.write([session], tmp_path / "again")
     assert drawn == {path.name: path.read_text() for path in (tmp_path / "again").iterdir()}, "the same every time"

@@ -1,0 +1,1 @@
+"""What the profiles of a result cost, in seconds and bytes: `python -m write`."""
