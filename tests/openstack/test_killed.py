@@ -28,7 +28,7 @@ def seconds(tmp_path_factory: pytest.TempPathFactory, member: Connection) -> flo
 
 
 @pytest.mark.parametrize("number", [
-    pytest.param(number, marks=[pytest.mark.thorough] if number % 2 else []) for number in range(MOMENTS)])
+    pytest.param(number, marks=[pytest.mark.thorough] if number % 4 else []) for number in range(MOMENTS)])
 def test_a_killed_run_is_finished_by_the_next(number: int, seconds: float, tmp_path: Path, member: Connection) -> None:
     # one moment in each tenth of the run, so that all of its steps are hit
     moment = seconds * (number + random.Random(SEED + number).random()) / MOMENTS
