@@ -159,13 +159,16 @@ vm-test: $(READY) ## NFS /home in two virtual machines (qemu); slow without KVM,
 openstack-test: $(READY) ## The cloud's side on a real OpenStack API (tests/rigs/openstack); `test` has most of it
 	pytest tests/openstack $(part)
 
-.PHONY: bench
-bench: $(READY) ## The job against the tutorial's workflow on full-size products (hours): benchmarks/RESULTS.md
-	PYTHONPATH=benchmarks:lab:files python -m job $(ARGS)
+bench = PYTHONPATH=benchmarks:lab:files python
 
-.PHONY: bench-schedule
-bench-schedule: $(READY) ## How evenly a job shares its products (minutes, on an idle machine): benchmarks/schedule.md
-	PYTHONPATH=benchmarks:lab:files python -m schedule $(ARGS)
+.PHONY: bench
+bench: $(READY) ## The job against the tutorial's workflow on full-size products (hours, on an idle machine): benchmarks/RESULTS.md
+	$(bench) -m job $(ARGS)
+
+.PHONY: bench-parts
+bench-parts: $(READY) ## How evenly products are shared, and what writing them costs: benchmarks/schedule.md, write.md
+	$(bench) -m schedule
+	$(bench) -m write
 
 .PHONY: docs
 docs: $(READY) ## Write the roles' READMEs from their argument specifications

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sample_archive import cli as sample_archive
 from sample_archive.errors import SampleArchiveError
 
 from job import limit, results, runs, session, store
@@ -25,6 +26,7 @@ from job.network import PROFILES
 
 ARCHIVE = runs.ROOT / ".cache" / "sample_archive"
 PREFIX = "Sentinel-2/MSI/L1C/2022/10/01/"
+_DAY = "*_20221001T*_N0400_*"
 METHODS = ("exact", "wavelet")
 
 
@@ -77,11 +79,7 @@ def _names(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
 
 def _measure(options: argparse.Namespace) -> None:
     archive = ARCHIVE / str(options.size)
-    products = sorted((archive / PREFIX).glob("*.SAFE"))[:options.products]
-    if len(products) < options.products:
-        raise RuntimeError(f"{archive / PREFIX} has {len(products)} products and {options.products} are asked for; make"
-                           f" them with: PYTHONPATH=lab python -m sample_archive build --size {options.size}"
-                           f" --out {archive} --only '*_20221001T*'")
+    products = _products(archive, options.size, options.products)
     state = session.load(options.size, options.products, options.ranks, shlex.join(["python", "-m", "job",
                                                                                     *sys.argv[1:]]))
     with store.running(session.CACHE / f"store-{options.size}", archive) as server:
@@ -91,6 +89,19 @@ def _measure(options: argparse.Namespace) -> None:
                 _limit(state, number, method, products)
             for profile in options.networks:
                 _group(state, number, profile, options.methods, task)
+
+
+def _products(archive: Path, size: int, count: int) -> list[Path]:
+    """The first products of the day, in the order of their names; made when they are not there."""
+    def found() -> list[Path]:
+        return sorted((archive / PREFIX).glob("*.SAFE"))[:count]
+    if len(found()) < count:
+        print("making the products, which is done once and takes about half an hour", flush=True)
+        if sample_archive.main(["build", "--out", str(archive), "--size", str(size), "--only", _DAY]):
+            raise RuntimeError("the products could not be made")
+    if len(found()) < count:
+        raise RuntimeError(f"--products {count}: the archive's day has {len(found())}; ask for fewer")
+    return found()
 
 
 def _limit(state: Session, number: int, method: str, products: Sequence[Path]) -> None:
