@@ -2,10 +2,10 @@
 
     PYTHONPATH=benchmarks:lab:files python -m job [--rounds 3] [--ranks 2] [--products 12]
 
-In each round the decoder alone is measured first; then, for each network, our job ("exact", "wavelet") and the
-tutorial's workflow ("reference") run one after the other, in an order that alternates. Results are kept in .cache/bench
-after each such group: the same command goes on where it was stopped, and more rounds can be added. Run it on an idle
-machine.
+In each round our job ("exact", "wavelet") and the tutorial's workflow ("reference") run through each network one after
+the other, in an order that alternates; right before each run of ours the decoder alone is measured, as a machine that
+is shared is not equally fast all the time. Results are kept in .cache/bench after each such group: the same command
+goes on where it was stopped, and more rounds can be added. Run it on an idle machine.
 """
 
 import argparse
@@ -85,10 +85,8 @@ def _measure(options: argparse.Namespace) -> None:
     with store.running(session.CACHE / f"store-{options.size}", archive) as server:
         task = runs.Task(server, PREFIX, options.products, options.ranks)
         for number in range(options.rounds):
-            for method in options.methods:
-                _limit(state, number, method, products)
             for profile in options.networks:
-                _group(state, number, profile, options.methods, task)
+                _group(state, number, profile, options.methods, task, products)
 
 
 def _products(archive: Path, size: int, count: int) -> list[Path]:
@@ -104,17 +102,8 @@ def _products(archive: Path, size: int, count: int) -> list[Path]:
     return found()
 
 
-def _limit(state: Session, number: int, method: str, products: Sequence[Path]) -> None:
-    """Measure the decoder alone, unless this round has it."""
-    if any(each["round"] == number and each["method"] == method for each in state["limits"]):
-        return
-    seconds = limit.measure(products, runs.BANDS, state["ranks"], method)
-    state["limits"].append({"round": number, "method": method, "seconds": seconds})
-    session.save(state)
-    print(f"round {number + 1}: {method} decodes a product in {sum(seconds.values()) / len(seconds):.2f} s", flush=True)
-
-
-def _group(state: Session, number: int, profile: str, methods: Sequence[str], task: runs.Task) -> None:
+def _group(state: Session, number: int, profile: str, methods: Sequence[str], task: runs.Task,
+           products: Sequence[Path]) -> None:
     """Run all methods through one network, unless this round has them; a group that lacks one is made anew."""
     found = [each for each in state["groups"] if (each["round"], each["profile"]) == (number, profile)]
     if found and {*methods, "reference"} <= {each["method"] for each in found[0]["runs"]}:
@@ -124,9 +113,11 @@ def _group(state: Session, number: int, profile: str, methods: Sequence[str], ta
     with tempfile.TemporaryDirectory(prefix="runs-", dir=session.CACHE) as name:
         folder = Path(name)
         for method in order if number % 2 == 0 else order[::-1]:
+            alone = limit.measure(products, runs.BANDS, task.ranks, method) if method in methods else {}
             run = runs.run(method, task, PROFILES[profile], folder / method)
-            group["runs"].append(run)
-            print(f"round {number + 1}, {PROFILES[profile].name}: {method} {run['wall']:.1f} s", flush=True)
+            group["runs"].append({**run, "limit": alone})
+            print(f"round {number + 1}, {PROFILES[profile].name}: {method} {run['wall']:.1f} s, the decoder alone"
+                  f" {sum(alone.values()) / task.ranks:.1f} s", flush=True)
         _compare(group, folder, methods)
     state["groups"] = [each for each in state["groups"] if each not in found] + [group]
     session.save(state)

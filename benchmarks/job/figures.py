@@ -17,14 +17,6 @@ class Group(TypedDict):
     rmse: NotRequired[float]  # DN, of "wavelet" against First; "exact" is checked to be equal
 
 
-class Limit(TypedDict):
-    """One measurement of the decoder alone."""
-
-    round: int
-    method: str
-    seconds: dict[str, float]  # by product
-
-
 class Session(TypedDict):
     """All that was measured with one archive and one number of ranks."""
 
@@ -35,7 +27,6 @@ class Session(TypedDict):
     versions: dict[str, str]
     command: str
     groups: list[Group]
-    limits: list[Limit]
 
 
 def run_of(group: Group, method: str) -> Run | None:
@@ -63,20 +54,20 @@ def by_rank(run: Run) -> list[list[Product]]:
     return list(ranks.values())
 
 
-def limit_share(run: Run, limit: Limit | None, to_the_end: bool = False) -> float | None:
+def limit_share(run: Run, to_the_end: bool = False) -> float | None:
     """The decode limit of the run's products, over the time from each rank's first bands to its last result.
 
     Args:
         to_the_end: count every rank's time until the last result of all; idle ranks lend their cores to the others.
     """
-    if limit is None or not run["products"]:
+    if not run["limit"]:
         return None
     end, spent = max(each["ended"] for each in run["products"]), 0.0
     for products in by_rank(run):
         first = products[0]
         last = end if to_the_end else products[-1]["ended"]
         spent += last - first["started"] - first["seconds"].get("wait", 0.0)
-    return sum(limit["seconds"][each["product"]] for each in run["products"]) / spent
+    return sum(run["limit"][each["product"]] for each in run["products"]) / spent
 
 
 def efficiency(run: Run, ranks: int) -> float:
@@ -138,14 +129,10 @@ class Summary:
         return middle(ratio(group, method) for group in self.groups)
 
     def most(self, method: str) -> float | None:
-        """The ratio that a job would have whose ranks did nothing but decode, and all to the end.
-
-        Each reference against the decode limit that was measured in the same round.
-        """
-        limits = {each["round"]: sum(each["seconds"].values()) / self.session["ranks"]
-                  for each in self.session["limits"] if each["method"] == method}
-        references = ((run_of(group, "reference"), limits.get(group["round"])) for group in self.groups)
-        return middle(run["wall"] / limit for run, limit in references if run and limit)
+        """The ratio that a job would have whose ranks did nothing but decode, and all to the end."""
+        pairs = ((run_of(group, method), run_of(group, "reference")) for group in self.groups)
+        return middle(theirs["wall"] * self.session["ranks"] / sum(ours["limit"].values())
+                      for ours, theirs in pairs if ours and theirs and ours["limit"])
 
     def of(self, method: str, figure: Callable[[Run], float | None]) -> float | None:
         """The median of a figure over the runs of `method`."""
@@ -153,10 +140,7 @@ class Summary:
         return middle(figure(run) for run in runs if run)
 
     def limit_share(self, method: str, to_the_end: bool = False) -> float | None:
-        """Each run against the limit that was measured in the same round."""
-        limits = {each["round"]: each for each in self.session["limits"] if each["method"] == method}
-        runs = ((run_of(group, method), limits.get(group["round"])) for group in self.groups)
-        return middle(limit_share(run, limit, to_the_end) for run, limit in runs if run)
+        return self.of(method, lambda run: limit_share(run, to_the_end))
 
     def efficiency(self, method: str) -> float | None:
         return self.of(method, lambda run: efficiency(run, self.session["ranks"]))

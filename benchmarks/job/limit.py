@@ -80,8 +80,12 @@ def measure(products: Sequence[Path], bands: Sequence[str], processes: int, meth
                for _ in range(processes)]
     for worker in workers:
         worker.start()
-    for worker in workers:
-        worker.join()
+    try:
+        for worker in workers:
+            worker.join()
+    finally:
+        for worker in workers:
+            worker.terminate()  # when this process was told to stop
     if any(worker.exitcode for worker in workers):
         raise RuntimeError(f"a process that measured the decoder ended with {[w.exitcode for w in workers]}")
     seconds: dict[str, float] = {}

@@ -26,7 +26,7 @@ _DEFINITIONS = """\
 - **At most**: the ratio of a job whose ranks did nothing but decode, all of them to the very end: the reference's
   seconds over the decode limit's, shared by the ranks. No job with this decoder on these cores can be above it.
 - **Decode limit**: the decoder alone on the same bands, on local disk, with as many processes as ranks all the time
-  busy, measured in the same round. **Share**: these seconds over the time from each rank's first product being
+  busy, measured right before the run. **Share**: these seconds over the time from each rank's first product being
   there (its start and the time that the rank waited for it) to the rank's last result, all ranks together; a rank
   whose neighbour has ended uses its core, too. **To the end**: the same, but every rank's time counts until the
   last result of all.

@@ -28,7 +28,7 @@ def load(size: int, products: int, ranks: int, command: str) -> Session:
     file = path(size, products, ranks)
     session: Session = json.loads(file.read_text()) if file.exists() else {
         "size": size, "products": products, "ranks": ranks, "machine": "", "versions": {}, "command": "",
-        "groups": [], "limits": []}
+        "groups": []}
     return {**session, "machine": machine(), "versions": versions(), "command": command}
 
 

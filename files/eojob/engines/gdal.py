@@ -7,11 +7,11 @@ A JP2 answers a request for fewer pixels (`out_shape`, overviews) with a wavelet
 nor Mean. Only a job of the method "wavelet" reads so, and its results say it.
 """
 
-import itertools
 import logging
 import os
 import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import rasterio
@@ -125,9 +125,25 @@ class GdalEngine(Engine):
         blocks = _windows(path, levels - dropped, self.cores,
                           lambda dataset: _check_band(dataset, native, metadata, dropped, levels - dropped))
         side = native << levels  # m, of the pixels in `blocks`
-        copies = itertools.tee(blocks, len(downsampling))  # they are taken in step, so few blocks are held
         yield from zip(*(_regroup(_resampled(copy, side, resolution, name), geotiff.BLOCK)
-                         for copy, name in zip(copies, downsampling)))
+                         for copy, name in zip(_copies(blocks, len(downsampling)), downsampling)))
+
+
+def _copies(blocks: Iterator[np.ndarray], count: int) -> List[Iterator[np.ndarray]]:
+    """Iterators over the same blocks, which hold none that all have passed (itertools.tee keeps up to 57)."""
+    queues: List[Deque[np.ndarray]] = [deque() for _ in range(count)]
+
+    def copy(queue: Deque[np.ndarray]) -> Iterator[np.ndarray]:
+        while True:
+            if not queue:
+                block = next(blocks, None)
+                if block is None:
+                    return
+                for each in queues:
+                    each.append(block)
+                del block  # this frame outlives it
+            yield queue.popleft()
+    return [copy(queue) for queue in queues]
 
 
 def _planes(product: GdalProduct) -> List[Tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -292,3 +293,27 @@ def test_equal_to_snap(tmp_path, name, resolution, downsampling):
             rasterio.open(GOLDEN / f"{name}.tif") as snap:
         assert np.array_equal(ours.read(), snap.read())
         assert (ours.transform, ours.crs, ours.dtypes) == (snap.transform, snap.crs, snap.dtypes)
+
+
+@pytest.mark.parametrize("downsampling", [("First",), ("First", "Mean")])
+def test_no_more_windows_are_held_than_are_in_use(tmp_path, monkeypatch, downsampling):
+    folder = make_safe(tmp_path, product_name(1))
+    alive, most = weakref.WeakSet(), []
+
+    class Block(np.ndarray):
+        __hash__ = object.__hash__
+
+    def windows(*_):
+        for _ in range(20):
+            block = np.ones((1024, 64), dtype="uint16").view(Block)
+            alive.add(block)
+            yield block
+            del block
+            most.append(len(alive))
+    monkeypatch.setattr(gdal, "_windows", windows)
+    engine = gdal.GdalEngine(jobfile.parse({"endpoint_url": "http://localhost", "bucket": "b", "prefix": "p",
+                                            "output_dir": str(tmp_path)}))
+    product = LocalProduct(folder, ("B2",))
+    rows = sum(len(strip[0]) for strip in engine._strips(product, product.metadata(), "B2", 20, downsampling, 0))
+    assert rows == 20 * 512
+    assert max(most) <= 2, most
