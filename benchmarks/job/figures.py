@@ -118,6 +118,12 @@ def rigging_share(run: Run, cores: int) -> float:
     return used / (cores * run["wall"])
 
 
+def limit_share_of_rest(run: Run, cores: int) -> float | None:
+    """`limit_share` of what the proxy and the store have left of the cores."""
+    share = limit_share(run)
+    return share / (1 - rigging_share(run, cores)) if share is not None else None
+
+
 class Summary:
     """Medians over the groups of one session that went through one network."""
 

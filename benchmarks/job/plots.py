@@ -46,7 +46,7 @@ def _ratio(sessions: Sequence[Session], path: Path) -> None:
                     continue
                 place = len(places)
                 places.append(place)
-                labels.append(f"{network.name}\n{method}, {session['ranks']} ranks")
+                labels.append(f"{network.name}\n{method}, {session['ranks']} ranks, {session['products']} products")
                 axes.barh(place, median, color=COLOURS[method])
                 singles = [value for group in summary.groups if (value := figures.ratio(group, method)) is not None]
                 axes.plot(singles, [place] * len(singles), "k.", markersize=4)
@@ -81,7 +81,7 @@ def _phases(session: Session, path: Path) -> None:
     axes.margins(x=0.1)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    axes.set_xlabel(f"seconds of a product, {session['ranks']} ranks")
+    axes.set_xlabel(f"seconds of a product, {session['ranks']} ranks, {session['products']} products")
     axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.4, 1.0), frameon=False)
     figure.set_figheight(1.2 + 0.45 * max(3, len(labels)))
     _save(path)

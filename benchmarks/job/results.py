@@ -36,7 +36,7 @@ _DEFINITIONS = """\
   the last end. **At best**: with products that take as long, the largest first; few products leave ranks idle at the
   end in any order.
 - **Rigging**: the CPU time of the proxy and of the S3 server as a share of the cores' time. It is inside all
-  seconds here, and elsewhere in a cluster.
+  seconds here, and elsewhere in a cluster. **Without it**: the share of the limit that the cores had left.
 - **Reference**: `benchmarks/job/reference.py`. It decodes by the same engine as ours, where the tutorial uses SNAP."""
 
 
@@ -101,13 +101,14 @@ def _limits(sessions: Sequence[Session]) -> str:
             found = summary.limit_share(method)
             if found is not None:
                 wanted = method == "exact"
-                rows.append([session["ranks"], PROFILES[profile].name, method, f"**{found:.1%}**",
+                rows.append([session["ranks"], session["products"], PROFILES[profile].name, method, f"**{found:.1%}**",
                              f"≥ {LIMIT_SHARE:.0%}" if wanted else "", _met(found >= LIMIT_SHARE) if wanted else "",
                              _percent(summary.limit_share(method, to_the_end=True)),
                              _percent(summary.of(method, figures.network_share)),
-                             _percent(summary.of(method, lambda run: figures.rigging_share(run, cores)))])
-    return table(["ranks", "network", "method", "share of the limit", "wanted", "", "to the end", "network's share",
-                  "rigging"], rows)
+                             _percent(summary.of(method, lambda run: figures.rigging_share(run, cores))),
+                             _percent(summary.of(method, lambda run: figures.limit_share_of_rest(run, cores)))])
+    return table(["ranks", "products", "network", "method", "share of the limit", "wanted", "", "to the end",
+                  "network's share", "rigging", "without it"], rows)
 
 
 def _scheduling(sessions: Sequence[Session]) -> str:
@@ -134,7 +135,7 @@ def _products(sessions: Sequence[Session]) -> str:
                 continue
             memory = summary.of(method, figures.peak_memory)
             wanted = method == "exact" and memory is not None
-            rows.append([session["ranks"], PROFILES[profile].name, method, f"{through:.1f}",
+            rows.append([session["ranks"], session["products"], PROFILES[profile].name, method, f"{through:.1f}",
                          _number(summary.of(method, lambda run: run["passed"].get("requests", 0)
                                             / len(run["products"])), 1),
                          _number(summary.of(method, lambda run: sum(
@@ -142,7 +143,7 @@ def _products(sessions: Sequence[Session]) -> str:
                          _number(memory and memory / 1e6, 0), f"< {MEMORY / 1e6:.0f}" if wanted else "",
                          _met(memory < MEMORY) if wanted and memory is not None else "",
                          _number(summary.rmse(), 1) if method == "wavelet" else "0" if method == "exact" else ""])
-    return table(["ranks", "network", "method", "MB through the network", "requests", "MB written",
+    return table(["ranks", "products", "network", "method", "MB through the network", "requests", "MB written",
                   "peak memory of a rank, MB", "wanted", "", "RMSE to First, DN"], rows)
 
 
@@ -152,9 +153,9 @@ def _phases(sessions: Sequence[Session]) -> str:
         for method in METHODS:
             seconds = phases(summary, method)
             if any(value is not None for value in seconds.values()):
-                rows.append([session["ranks"], PROFILES[profile].name, method,
+                rows.append([session["ranks"], session["products"], PROFILES[profile].name, method,
                              *(_number(value, 2) for value in seconds.values())])
-    return table(["ranks", "network", "method", *PHASES], rows)
+    return table(["ranks", "products", "network", "method", *PHASES], rows)
 
 
 def phases(summary: Summary, method: str) -> dict[str, float | None]:

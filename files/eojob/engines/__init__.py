@@ -76,10 +76,10 @@ class Engine(abc.ABC):
     def start(self, scratch: str) -> None:  # noqa: B027 - most engines have nothing to start
         """Get ready to work; `scratch` is the rank's own folder on local disk. Called once, after `check`."""
 
-    def stop(self) -> None:  # noqa: B027
+    def stop(self) -> None:  # noqa: B027 - most engines hold nothing
         """Let go of all that is left. Called once, when the rank has done its work."""
 
-    def abort(self) -> None:  # noqa: B027
+    def abort(self) -> None:  # noqa: B027 - most engines work in this process
         """End at once what would outlive this process. Called from another thread, when SIGTERM has come."""
 
     @abc.abstractmethod

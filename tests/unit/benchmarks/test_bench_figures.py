@@ -89,6 +89,8 @@ def test_phases_and_memory_of_methods_that_say_nothing_of_them_are_left_out():
 
 def test_the_rigging_is_a_share_of_the_cores():
     assert figures.rigging_share(run("exact", 100.0, PRODUCTS), 2) == pytest.approx(3 / 200)
+    assert figures.limit_share_of_rest(run("exact", 100.0, PRODUCTS), 2) == pytest.approx(150 / 160 / (197 / 200))
+    assert figures.limit_share_of_rest(run("reference", 100.0, PRODUCTS), 2) is None
 
 
 def row(page, *cells):
@@ -107,7 +109,7 @@ def test_the_page_says_what_is_met(session):
         group["runs"][0]["limit"]["a"] = 55.0
     better = results.page([session])
     assert "| **4.00** | ≥ 2.1 | met |" in better and "| **100.0%** | ≥ 97% | met |" in better
-    assert "200 | < 400 | met" in row(better, "2", "CDSE quota: 4 connections of 20 MB/s", "exact", "1.0")
+    assert "200 | < 400 | met" in row(better, "2", "4", "CDSE quota: 4 connections of 20 MB/s", "exact", "1.0")
 
 
 def test_the_plots_are_drawn(session, tmp_path):
