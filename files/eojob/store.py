@@ -12,6 +12,7 @@ import urllib3.exceptions
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
+from . import short_reads
 from .errors import EojobError
 from .jobfile import Job
 from .watchdog import Watchdog
@@ -75,6 +76,7 @@ class Store:
                     connect_timeout=job.connect_timeout, read_timeout=job.read_timeout,
                     # Retries are made here and not by botocore, whose modes leave out 429 and broken bodies.
                     retries={"max_attempts": 0, "mode": "legacy"}))
+            self._short_reads = short_reads.opened(job, session.get_credentials(), _SLOWEST)
         except (botocore_errors.BotoCoreError, ValueError) as error:
             raise self.explain(error) from error
 
@@ -106,6 +108,19 @@ class Store:
         blocks: List[bytes] = []
         answer = self.stream(key, first, count, lambda block: blocks.append(block), stop)
         return b"".join(blocks), answer
+
+    def read_short(self, key: str, first: int, count: int, stop: Optional[threading.Event] = None
+                   ) -> Tuple[bytes, Answer]:
+        """`read`, with less CPU time for a short range where that is possible; see `short_reads`."""
+        short = self._short_reads
+        if short is None or not short.works or count > short_reads.LONGEST:
+            return self.read(key, first, count, stop)
+        self._wait(self._not_before - time.monotonic(), stop)
+        found = short.get(key, first, count)
+        if found is not None:
+            return found[0], Answer(1, found[1])
+        data, answer = self.read(key, first, count, stop)
+        return data, answer._replace(requests=answer.requests + 1)
 
     def stream(self, key: str, first: int, count: int, take: Callable[[bytes], Any],
                stop: Optional[threading.Event] = None) -> Answer:

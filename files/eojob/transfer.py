@@ -173,7 +173,7 @@ class FetchedProduct(Source):
         item = self._entry.objects[role]
 
         def read(first: int, count: int) -> bytes:
-            data, answer = self._means.store.read(self._entry.prefix + item.path, first, count, self._ended)
+            data, answer = self._means.store.read_short(self._entry.prefix + item.path, first, count, self._ended)
             self._count(role, count, answer)
             return data
         try:

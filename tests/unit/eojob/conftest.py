@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from eojob_support import BUCKET, FILES, free_ports  # first: it makes eojob imp
 # isort: split
 from eojob_jp2 import Parts, encode
 from eojob_products import band_file, make_safe, pixels, product_name, write_manifest
+from eojob_proxy import Proxy
 
 
 def _expect_nothing(params, **_) -> None:
@@ -98,6 +100,18 @@ def _wait_until_it_takes_objects(server: Archive, process: subprocess.Popen, log
             last = error
         time.sleep(0.1)
     raise AssertionError(f"the S3 server takes no objects: {last}\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def proxy(archive):
+    """A proxy in front of the archive, which goes wrong where a test says so."""
+    server = Proxy(archive.endpoint)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")
