@@ -62,12 +62,25 @@ def limit_share(run: Run, to_the_end: bool = False) -> float | None:
     """
     if not run["limit"]:
         return None
+    return sum(run["limit"][each["product"]] for each in run["products"]) / _spent(run, to_the_end)
+
+
+def decoder_share(run: Run) -> float:
+    """The seconds that the ranks themselves were in the decoder, over those of `limit_share`.
+
+    What takes the cores meanwhile makes both longer, be it the job's other threads or another guest of the machine.
+    """
+    return sum(each["seconds"]["decode"] for each in run["products"]) / _spent(run)
+
+
+def _spent(run: Run, to_the_end: bool = False) -> float:
+    """Seconds of all ranks from their first bands on."""
     end, spent = max(each["ended"] for each in run["products"]), 0.0
     for products in by_rank(run):
         first = products[0]
         last = end if to_the_end else products[-1]["ended"]
         spent += last - first["started"] - first["seconds"].get("wait", 0.0)
-    return sum(run["limit"][each["product"]] for each in run["products"]) / spent
+    return spent
 
 
 def efficiency(run: Run, ranks: int) -> float:

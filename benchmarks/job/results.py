@@ -29,7 +29,8 @@ _DEFINITIONS = """\
   busy, measured right before the run. **Share**: these seconds over the time from each rank's first product being
   there (its start and the time that the rank waited for it) to the rank's last result, all ranks together; a rank
   whose neighbour has ended uses its core, too. **To the end**: the same, but every rank's time counts until the
-  last result of all.
+  last result of all. **In the decoder**: the time that the ranks themselves were in it, over the same time; it does not
+  show what the job's other threads take from the decoder, nor depend on how fast the machine was minutes before.
 - **Network's share**: the seconds in which ranks waited for the network over the seconds of their products, without
   each rank's first product.
 - **Scheduling**: the seconds in which ranks had a product in hand over all their seconds, from the first start to
@@ -104,11 +105,12 @@ def _limits(sessions: Sequence[Session]) -> str:
                 rows.append([session["ranks"], session["products"], PROFILES[profile].name, method, f"**{found:.1%}**",
                              f"≥ {LIMIT_SHARE:.0%}" if wanted else "", _met(found >= LIMIT_SHARE) if wanted else "",
                              _percent(summary.limit_share(method, to_the_end=True)),
+                             _percent(summary.of(method, figures.decoder_share)),
                              _percent(summary.of(method, figures.network_share)),
                              _percent(summary.of(method, lambda run: figures.rigging_share(run, cores))),
                              _percent(summary.of(method, lambda run: figures.limit_share_of_rest(run, cores)))])
     return table(["ranks", "products", "network", "method", "share of the limit", "wanted", "", "to the end",
-                  "network's share", "rigging", "without it"], rows)
+                  "in the decoder", "network's share", "rigging", "without it"], rows)
 
 
 def _scheduling(sessions: Sequence[Session]) -> str:

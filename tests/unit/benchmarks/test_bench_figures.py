@@ -54,6 +54,7 @@ def test_the_share_of_the_limit_begins_with_the_first_products(session):
     # 150 s of decoding in 190 - 104 + 180 - 106 = 160 s
     assert figures.limit_share(run("exact", 100, PRODUCTS)) == pytest.approx(150 / 160)
     assert figures.limit_share(run("reference", 100, PRODUCTS)) is None
+    assert figures.decoder_share(run("exact", 100, PRODUCTS)) == pytest.approx(155 / 160)
     assert Summary(session, "quota").limit_share("exact") == pytest.approx(150 / 160)
     # the second rank is idle for 10 s
     assert Summary(session, "quota").limit_share("exact", to_the_end=True) == pytest.approx(150 / 170)
