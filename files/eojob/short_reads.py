@@ -1,4 +1,4 @@
-"""Short reads of objects by obstore, which takes a fifth of boto3's CPU time for one (benchmarks/transfer.md).
+"""Short reads of objects by obstore, which takes far less CPU time for each than boto3 (`python -m transfer`).
 
 A job of the method "wavelet" asks for hundreds of short ranges of each product. Whatever obstore does not give is asked
 of boto3 again, which has the retries, the pauses and the words for it.
