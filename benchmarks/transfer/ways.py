@@ -1,6 +1,5 @@
 """The clients that are compared: each fetches the same objects of a product to local disk."""
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -96,12 +95,6 @@ def found(program: str) -> str:
 def s5cmd_version() -> str:
     """What s5cmd says of itself."""
     return subprocess.run([found("s5cmd"), "version"], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def missing() -> list[str]:
-    """The clients that are not installed."""
-    return [name for name, here in (("s5cmd", found("s5cmd")), ("obstore", importlib.util.find_spec("obstore")))
-            if not here]
 
 
 def measure(way: str, job: Job, entries: list[Entry], folder: Path) -> tuple[float, float]:

@@ -23,8 +23,9 @@ def entries(job, tmp_path):
     return found
 
 
-def test_all_objects_come(job, entries, tmp_path):
-    wall, cpu = ways.measure("eojob (boto3)", job, entries, tmp_path)
+@pytest.mark.parametrize("way", ["eojob (boto3)", "obstore", *ways.RANGES])
+def test_all_that_is_asked_for_comes(job, entries, tmp_path, way):
+    wall, cpu = ways.measure(way, job, entries, tmp_path)
     assert len(entries) == 3 and wall > 0 and cpu > 0
 
 
