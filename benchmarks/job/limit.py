@@ -59,16 +59,19 @@ def _work(files: list[Path], method: str, taken: "Synchronized[int]", done: "Syn
                     break
 
 
-def measure(products: Sequence[Path], bands: Sequence[str], processes: int, method: str) -> dict[str, float]:
-    """Seconds of decoding by product, all its bands together.
+def all_tasks(products: Sequence[Path], bands: Sequence[str]) -> list[tuple[str, Path]]:
+    """Product and file of each band to decode, the largest first; `products` are folders NAME.SAFE."""
+    found = [(product.stem, band_file(product, band)) for product in products for band in bands]
+    return sorted(found, key=lambda task: -task[1].stat().st_size)
 
-    Args:
-        products: folders NAME.SAFE.
-    Raises:
-        RuntimeError: a process ended before its time.
+
+def measure(tasks: Sequence[tuple[str, Path]], processes: int, method: str) -> dict[str, float]:
+    """Seconds of decoding by product, of those bands of it that are among the tasks.
+
+    Raises RuntimeError when a process ended before its time.
     """
-    tasks = [(product.stem, band_file(product, band)) for product in products for band in bands]
-    tasks.sort(key=lambda task: -task[1].stat().st_size)
+    if not tasks:
+        return {}
     for _, path in tasks:
         with path.open("rb") as stream:  # the disk is not what is measured
             while stream.read(_BLOCK):

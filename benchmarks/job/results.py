@@ -26,11 +26,12 @@ _DEFINITIONS = """\
 - **At most**: the ratio of a job whose ranks did nothing but decode, all of them to the very end: the reference's
   seconds over the decode limit's, shared by the ranks. No job with this decoder on these cores can be above it.
 - **Decode limit**: the decoder alone on the same bands, on local disk, with as many processes as ranks all the time
-  busy, measured right before the run. **Share**: these seconds over the time from each rank's first product being
-  there (its start and the time that the rank waited for it) to the rank's last result, all ranks together; a rank
-  whose neighbour has ended uses its core, too. **To the end**: the same, but every rank's time counts until the
-  last result of all. **In the decoder**: the time that the ranks themselves were in it, over the same time; it does not
-  show what the job's other threads take from the decoder, nor depend on how fast the machine was minutes before.
+  busy, half of the bands right before the run and half right after it. **Share**: these seconds over the time from each
+  rank's first product being there (its start and the time that the rank waited for it) to the rank's last result, all
+  ranks together; a rank whose neighbour has ended uses its core, too. **To the end**: the same, but every rank's time
+  counts until the last result of all. **In the decoder**: the time that the ranks themselves were in it, over the same
+  time; it does not show what the job's other threads take from the decoder, nor depend on how fast the machine was
+  minutes before.
 - **Network's share**: the seconds in which ranks waited for the network over the seconds of their products, without
   each rank's first product.
 - **Scheduling**: the seconds in which ranks had a product in hand over all their seconds, from the first start to

@@ -48,7 +48,7 @@ class Run(TypedDict):
     store_cpu: float   # s
     passed: dict[str, Any]
     products: list[Product]
-    limit: dict[str, float]  # s of the decoder alone by product, right before; empty where not measured
+    limit: dict[str, float]  # s of the decoder alone by product, around it; empty where not measured
 
 
 class Task(NamedTuple):

@@ -81,9 +81,18 @@ def test_a_missing_picture_is_no_equal_one(job, archive, tmp_path):
 @pytest.mark.parametrize("method", limit.METHODS)
 def test_the_limit_has_every_product(archive, method):
     products = sorted((archive / PREFIX).iterdir())
-    seconds = limit.measure(products, BANDS, 2, method)
+    seconds = limit.measure(limit.all_tasks(products, BANDS), 2, method)
     assert set(seconds) == {product.stem for product in products}
     assert all(each > 0 for each in seconds.values())
+
+
+def test_the_limit_can_be_measured_in_parts(archive):
+    products = sorted((archive / PREFIX).iterdir())
+    tasks = limit.all_tasks(products, BANDS)
+    halves = [limit.measure(half, 2, "wavelet") for half in (tasks[:1], tasks[1:], [])]
+    assert set(halves[0]) == {tasks[0][0]}
+    assert set(halves[0]) | set(halves[1]) == {product.stem for product in products}
+    assert not halves[2]
 
 
 def test_the_limit_says_that_a_band_cannot_be_decoded(archive, tmp_path):
@@ -92,4 +101,4 @@ def test_the_limit_says_that_a_band_cannot_be_decoded(archive, tmp_path):
     band, = product.glob("GRANULE/*/IMG_DATA/*_B03.jp2")
     band.write_bytes(b"nothing of the kind" * 1000)
     with pytest.raises(RuntimeError, match="ended with"):
-        limit.measure([product], BANDS, 1, "exact")
+        limit.measure(limit.all_tasks([product], BANDS), 1, "exact")
