@@ -5,6 +5,7 @@ of boto3 again, which has the retries, the pauses and the words for it.
 """
 
 import datetime
+import re
 from typing import Any, Optional, Tuple
 
 from .jobfile import Job
@@ -20,6 +21,11 @@ except ImportError:  # it needs Python 3.9
 LONGEST = 1024 * 1024  # bytes; of a longer answer that breaks off, boto3 asks for the rest alone
 _KEYS_HELD = datetime.timedelta(minutes=10)
 _PATIENCE = 3          # failures in a row
+_OVERLOADED = re.compile("429 Too Many Requests|503 Service Unavailable")  # obstore shows no header of such an answer
+
+
+class OverloadedError(Exception):
+    """The store wants to be left alone; for how long it says in a header that obstore does not show."""
 
 
 class ShortReads:
@@ -52,13 +58,18 @@ class ShortReads:
         return self._failures < _PATIENCE
 
     def get(self, key: str, first: int, count: int) -> Optional[Tuple[bytes, str]]:
-        """`count` bytes of an object from byte `first` on, and its ETag; None when they cannot be had so."""
+        """`count` bytes of an object from byte `first` on, and its ETag; None when they cannot be had so.
+
+        Raises OverloadedError.
+        """
         try:
             answer = obstore.get(self._store, key, options={"range": (first, first + count)})
             data = bytes(answer.bytes())
             etag = str(answer.meta["e_tag"] or "").strip('"')
-        except (BaseError, OSError):  # what is not there is a FileNotFoundError
+        except (BaseError, OSError) as error:  # what is not there is a FileNotFoundError
             self._failures += 1
+            if _OVERLOADED.search(str(error)):
+                raise OverloadedError from error
             return None
         self._failures = 0
         return (data, etag) if len(data) == count else None

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _RETRIED_STATUS = (429, 500, 502, 503, 504)
 _LONGEST_PAUSE = 20.0    # s, before a repeat that the store has set no time for
+_FIRST_PAUSE = 1.0       # s, when the store is overloaded and its Retry-After is not known yet
 _LONGEST_ASKED = 300.0   # s, that a store may ask for with Retry-After
 _BLOCK = 256 * 1024      # bytes taken from a connection at a time
 _PROGRESS = 1024 * 1024  # bytes of an answer after which its repeats are counted anew
@@ -116,7 +117,11 @@ class Store:
         if short is None or not short.works or count > short_reads.LONGEST:
             return self.read(key, first, count, stop)
         self._wait(self._not_before - time.monotonic(), stop)
-        found = short.get(key, first, count)
+        try:
+            found = short.get(key, first, count)
+        except short_reads.OverloadedError:
+            found = None
+            self._leave_alone(min(_LONGEST_PAUSE, _FIRST_PAUSE))
         if found is not None:
             return found[0], Answer(1, found[1])
         data, answer = self.read(key, first, count, stop)
@@ -179,9 +184,13 @@ class Store:
                     raise self.explain(error, key) from error
                 asked = _asked_pause(error)
             if asked is not None:
-                self._not_before = max(self._not_before, time.monotonic() + asked)
+                self._leave_alone(asked)
             self._wait(min(_LONGEST_PAUSE, 0.5 * 2 ** attempt) * random.uniform(0.5, 1.0), stop)
             attempt += 1
+
+    def _leave_alone(self, seconds: float) -> None:
+        """Let all threads make no request for so long."""
+        self._not_before = max(self._not_before, time.monotonic() + seconds)
 
     @staticmethod
     def _wait(seconds: float, stop: Optional[threading.Event]) -> None:

@@ -110,6 +110,21 @@ def test_the_pause_that_the_store_asked_for_is_kept(key, store, proxy, monkeypat
 
 
 @needs_obstore
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_store_that_is_overloaded_is_not_asked_again_at_once(key, store, proxy, monkeypatch, status):
+    """obstore does not tell Retry-After, so boto3 asks, and no other thread of the rank either before that."""
+    pauses = []
+    monkeypatch.setattr("eojob.store._LONGEST_PAUSE", 20.0)
+    monkeypatch.setattr(Store, "_wait", staticmethod(lambda seconds, stop: pauses.append(seconds)))
+    made = store()
+    proxy.faults = [status]
+    made.read_short(key, 0, 10)
+    made.read_short(key, 0, 10)
+    before, by_boto3, next_one = pauses
+    assert before <= 0 and by_boto3 > 0.5 and next_one > 0.5
+
+
+@needs_obstore
 def test_it_stops(key, store, proxy):
     stop = threading.Event()
     stop.set()
