@@ -4,9 +4,10 @@ A script defines `process(product, output)` and ends with `eojob.run(process)`; 
 package. Importing the package needs the standard library only, so that a job file can be checked anywhere.
 """
 
+import sys
 from typing import Any, Callable
 
-from .errors import EojobError
+from .errors import EojobError, not_importable
 from .facade import GPF, HashMap, ProductIO, job
 
 __all__ = ["GPF", "EojobError", "HashMap", "ProductIO", "job", "run"]
@@ -20,5 +21,9 @@ def run(process: Callable[[Any, str], None]) -> None:
 
     The exit code is 0 when all products are done, 1 when some failed, 2 when the job could not start.
     """
-    from .runner import main  # numpy, rasterio and boto3 are needed from here on
+    try:
+        from .runner import main  # numpy, rasterio and boto3 are needed from here on
+    except ImportError as error:
+        print(not_importable(error), file=sys.stderr)
+        sys.exit(2)
     main(process)

@@ -6,7 +6,7 @@ import sys
 from typing import Any, Dict, List, Optional
 
 from . import graph, jobfile, report, script
-from .errors import EojobError
+from .errors import EojobError, not_importable
 
 OK, FAULT = 0, 2
 
@@ -84,8 +84,12 @@ def _preflight(options: argparse.Namespace) -> int:
     if faults:
         checks = [{"name": "job file", "ok": False, "message": fault} for fault in faults]
     else:
-        from .preflight import preflight
-        checks = [check._asdict() for check in preflight(jobfile.load(options.subject))]
+        try:
+            from .preflight import preflight
+        except ImportError as error:
+            checks = [{"name": "packages", "ok": False, "message": not_importable(error)}]
+        else:
+            checks = [check._asdict() for check in preflight(jobfile.load(options.subject))]
     if options.script:
         checks.insert(0, script.check(options.script))
     return _tell(checks, options.json)

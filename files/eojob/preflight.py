@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import sys
 import tempfile
 from typing import Callable, List, NamedTuple, Tuple
 
 from . import catalogue, startup
 from .errors import EojobError
 from .jobfile import COMPRESSION, Job
+from .store import Store, StoreError
 
 _SAMPLE = 20  # products whose objects are listed to judge the size of the job
 
@@ -82,10 +82,6 @@ def _hasty(job: Job) -> Job:
 
 
 def _store(job: Job, facts: _Facts) -> str:
-    try:
-        from .store import Store, StoreError
-    except ImportError as error:
-        raise EojobError(f"boto3: cannot be imported ({error}); install it for {sys.executable}") from error
     hasty = _hasty(job)
     store = Store(hasty, connections=8)
     try:
@@ -107,10 +103,10 @@ def _store(job: Job, facts: _Facts) -> str:
             f" {facts.bytes_per_product * len(prefixes) / 1e6:.0f} MB to fetch{faulty}")
 
 
-def _other_buckets(store: object) -> str:
+def _other_buckets(store: Store) -> str:
     """The buckets there are, as a clause; empty when these credentials may not see them."""
     try:
-        names = store.bucket_names()  # type: ignore[attr-defined]
+        names = store.bucket_names()
     except EojobError:
         return ""
     return f" (there are {', '.join(names[:5])})" if names else ""

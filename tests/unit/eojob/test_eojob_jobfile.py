@@ -126,10 +126,14 @@ def test_hash_follows_what_decides_the_result(tmp_path):
     assert jobfile.parameters_hash(job, str(script)) != value
 
 
+def bare(code, *arguments):
+    """Run `code` with the standard library and eojob, and nothing else that could be imported."""
+    code = f"import sys; sys.path.insert(0, {str(FILES)!r}); {code}"
+    return subprocess.run([sys.executable, "-I", "-S", "-c", code, *arguments], timeout=60, **PIPES)
+
+
 def check(path, *more):
-    # -I -S: no site-packages, so nothing but the standard library can be imported
-    code = f"import sys; sys.path.insert(0, {str(FILES)!r}); from eojob.cli import main; sys.exit(main())"
-    return subprocess.run([sys.executable, "-I", "-S", "-c", code, "check", str(path), *more], timeout=60, **PIPES)
+    return bare("from eojob.cli import main; sys.exit(main())", "check", str(path), *more)
 
 
 def test_check_needs_the_standard_library_only(tmp_path):
@@ -141,6 +145,17 @@ def test_check_needs_the_standard_library_only(tmp_path):
     done = check(path, "--json")
     assert done.returncode == 2
     assert json.loads(done.stdout)["faults"][0].startswith("resolution: 7 ")
+
+
+def test_a_package_that_is_missing_is_one_sentence(tmp_path):
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(GOOD))
+    told = bare("from eojob.cli import main; sys.exit(main())", "preflight", str(path))
+    ran = bare("import eojob; eojob.run(lambda product, output: None)", str(path))
+    assert told.returncode == ran.returncode == 2
+    for line in (told.stdout.replace("FAIL  ", ""), ran.stderr):
+        assert " cannot be imported " in line and line.endswith(f"install it for {sys.executable}\n")
+        assert line.count("\n") == 1
 
 
 @pytest.mark.parametrize("content, words", [("{", "not valid JSON"), ("[]", "one JSON object")])
