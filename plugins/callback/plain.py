@@ -23,7 +23,7 @@ CHECKS = frozenset({"assert", "fail", "cloud_plan", "cluster_servers", "server_i
                     "validate_argument_spec"})
 
 
-def lines_of(told: Any) -> list[str] | None:
+def _lines(told: Any) -> list[str] | None:
     """The lines of a message, which is a text or a list of them; None when it is neither."""
     texts = [told] if isinstance(told, str) else told
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
@@ -49,21 +49,21 @@ class CallbackModule(Default):
         if self._display.verbosity or ignore_errors or action not in CHECKS or "msg" not in told:
             super().v2_runner_on_failed(result, ignore_errors)
             return
-        self._head(result)
+        self._print_banner(result)
         self._display.display(f"fatal: [{self.host_label(result)}]: {told['msg']}", color=C.COLOR_ERROR,
                               stderr=self.get_option("display_failed_stderr"))
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Tell what `debug` has to tell; leave everything else to the default."""
-        lines = lines_of(result._result.get("msg")) if _action(result) == "debug" else None
+        lines = _lines(result._result.get("msg")) if _action(result) == "debug" else None
         if self._display.verbosity or lines is None or result._task.loop or result._result.get("changed"):
             super().v2_runner_on_ok(result)
             return
-        self._head(result)
+        self._print_banner(result)
         self._handle_warnings_and_exception(result)
         told = " " + lines[0] if len(lines) == 1 else "\n" + "\n".join(lines)
         self._display.display(f"ok: [{self.host_label(result)}]:{told}", color=C.COLOR_OK)
 
-    def _head(self, result: Any) -> None:
+    def _print_banner(self, result: Any) -> None:
         if self._last_task_banner != result._task._uuid:
             self._print_task_banner(result._task)

@@ -14,8 +14,8 @@ import pytest
 ansible.module_utils.__path__.append(str(Path(__file__).resolve().parents[3] / "plugins" / "module_utils"))
 
 from ansible.module_utils.cloud_plan_all import check_wish, plan_all  # noqa: E402 - found by the line above
-from ansible.module_utils.cloud_plan_faults import Faults  # noqa: E402
-from ansible.module_utils.cloud_plan_look import Cloud  # noqa: E402
+from ansible.module_utils.cloud_plan_faults import Faults  # noqa: E402 - as above
+from ansible.module_utils.cloud_plan_look import Cloud  # noqa: E402 - as above
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@home"
 MARK = "eocluster:eo"
