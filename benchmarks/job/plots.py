@@ -1,6 +1,7 @@
 """The plots of benchmarks/RESULTS.md."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -72,7 +73,7 @@ def _phases(session: Session, path: Path) -> None:
                 continue
             left = 0.0
             for name, colour in STACK.items():
-                seconds = summary.of(method, lambda run, name=name: figures.phase(run, name))  # type: ignore[misc]
+                seconds = summary.of(method, partial(figures.phase, name=name))
                 axes.barh(len(labels), seconds or 0.0, left=left, color=colour, label=name if not labels else None)
                 left += seconds or 0.0
             axes.barh(len(labels), max(0.0, total - left), left=left, color=REST, label="rest" if not labels else None)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from job import figures, plots
 from job.figures import Session, Summary
@@ -31,7 +32,7 @@ _DEFINITIONS = """\
   ranks together; a rank whose neighbour has ended uses its core, too. **To the end**: the same, but every rank's time
   counts until the last result of all. **In the decoder**: the time that the ranks themselves were in it, over the same
   time; it does not show what the job's other threads take from the decoder, nor depend on how fast the machine was
-  minutes before.
+  minutes before. A share above 100 % says that it was slower while the decoder was measured than during the run.
 - **Network's share**: the seconds in which ranks waited for the network over the seconds of their products, without
   each rank's first product.
 - **Scheduling**: the seconds in which ranks had a product in hand over all their seconds, from the first start to
@@ -121,7 +122,7 @@ def _scheduling(sessions: Sequence[Session]) -> str:
             found = summary.efficiency(method)
             if found is not None:
                 ranks = session["ranks"]
-                best = summary.of(method, lambda run, ranks=ranks: figures.best_efficiency(run, ranks))  # type: ignore[misc]
+                best = summary.of(method, partial(figures.best_efficiency, ranks=ranks))
                 wanted = method != "reference" and ranks == EFFICIENCY[0]
                 rows.append([ranks, session["products"], PROFILES[profile].name, method, f"**{found:.3f}**",
                              _number(best, 3),
@@ -163,8 +164,7 @@ def _phases(sessions: Sequence[Session]) -> str:
 
 def phases(summary: Summary, method: str) -> dict[str, float | None]:
     """Median seconds by phase."""
-    return {name: summary.of(method, lambda run, name=name: figures.phase(run, name))  # type: ignore[misc]
-            for name in PHASES}
+    return {name: summary.of(method, partial(figures.phase, name=name)) for name in PHASES}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
